@@ -1,0 +1,50 @@
+namespace KvPrefetch.Engine;
+
+/// <summary>How an engine is set up. Immutable; every default is meant to be left alone.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>Threads that compute; 0 takes the processors this process may use.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Longest sequence (prompt and output) a request may reach, in tokens; 0 takes what the model allows and memory holds.</summary>
+    public int ContextLength { get; init; }
+
+    /// <summary>Bytes of key-value cache; 0 plans from the memory that is free.</summary>
+    public long KvCacheBytes { get; init; }
+
+    /// <summary>Sequences that may run at once.</summary>
+    public int MaxBatchSequences { get; init; } = 64;
+
+    /// <summary>Tokens that one step may compute: prompt chunks and decodes together.</summary>
+    public int MaxBatchTokens { get; init; } = 512;
+
+    /// <summary>Requests that may wait beyond those running; one more is refused.</summary>
+    public int MaxQueue { get; init; } = 512;
+
+    /// <summary>Receives one sentence for each thing worth knowing while loading (an ignored field, a clamped context).</summary>
+    public Action<string>? Log { get; init; }
+}
+
+/// <summary>How far loading has come.</summary>
+/// <param name="Stage">What is being done, in a word or two.</param>
+/// <param name="Fraction">0 to 1 over the whole of loading.</param>
+public readonly record struct ModelLoadProgress(string Stage, double Fraction);
+
+/// <summary>What the engine is doing, read at any time from any thread.</summary>
+public sealed record EngineStats
+{
+    public required string Backend { get; init; }
+    public required int Threads { get; init; }
+    public required int RunningSequences { get; init; }
+    public required int WaitingSequences { get; init; }
+    public required int PagesUsed { get; init; }
+    public required int PagesTotal { get; init; }
+    public required long KvCacheBytes { get; init; }
+    public required long PromptTokens { get; init; }
+    public required long GeneratedTokens { get; init; }
+    public required long Preemptions { get; init; }
+    public required TimeSpan LoadTime { get; init; }
+
+    /// <summary>True after an error that the engine cannot recover from.</summary>
+    public required bool Faulted { get; init; }
+}

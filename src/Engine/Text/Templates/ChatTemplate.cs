@@ -1,0 +1,3 @@
+namespace KvPrefetch.Engine.Text.Templates;
+
+public sealed class ChatTemplate { }

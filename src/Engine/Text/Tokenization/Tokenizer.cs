@@ -1,0 +1,3 @@
+namespace KvPrefetch.Engine.Text.Tokenization;
+
+public sealed class Tokenizer { }

@@ -4,12 +4,11 @@ using KvPrefetch.Engine.Checkpoints;
 namespace KvPrefetch.Engine.Layers;
 
 /// <summary>Rotary position embedding: from what config.json says to inverse frequencies. Computed in float32 where the reference implementation does, so that angles agree at long positions.</summary>
-internal static class Rotary
+internal static class RotaryPositions
 {
     /// <param name="rope">What the config says.</param>
     /// <param name="rotaryDim">Turning elements of a head.</param>
-    /// <param name="maxPositions">The model's max_position_embeddings.</param>
-    public static RotaryFrequencies Frequencies(RopeParameters rope, int rotaryDim, int maxPositions)
+    public static RotaryFrequencies Frequencies(RopeParameters rope, int rotaryDim)
     {
         var inverse = new float[rotaryDim / 2];
         for (var i = 0; i < inverse.Length; i++)
@@ -24,7 +23,7 @@ internal static class Rotary
             case RopeKind.Linear:
                 return new RotaryFrequencies([.. inverse.Select(f => f / (float)rope.Factor)], 1f);
             case RopeKind.Dynamic:
-                return new RotaryFrequencies(inverse, 1f, new DynamicBase(rope.Theta, rope.Factor, maxPositions));
+                return new RotaryFrequencies(inverse, 1f, new DynamicBase(rope.Theta, rope.Factor, rope.OriginalMaxPositions));
             case RopeKind.Llama3:
                 return new RotaryFrequencies([.. inverse.Select(f => Llama3(rope, f))], 1f);
             case RopeKind.Yarn:
@@ -74,9 +73,6 @@ internal static class Rotary
             scaled[i] = (float)((inverse[i] / rope.Factor * ramp) + (inverse[i] * (1 - ramp)));
         }
 
-        double Magnitude(double mscale) => rope.Factor <= 1 ? 1 : (0.1 * mscale * Math.Log(rope.Factor)) + 1;
-        var magnitude = rope.AttentionFactor
-            ?? (rope.MScale is { } m and not 0 && rope.MScaleAllDim is { } all and not 0 ? Magnitude(m) / Magnitude(all) : Magnitude(1));
-        return new RotaryFrequencies(scaled, (float)magnitude);
+        return new RotaryFrequencies(scaled, (float)rope.AttentionFactor);
     }
 }

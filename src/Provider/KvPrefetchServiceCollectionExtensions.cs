@@ -1,0 +1,71 @@
+using KvPrefetch.AI;
+using KvPrefetch.Engine;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Registers chat clients that run their model inside this process.</summary>
+public static class KvPrefetchServiceCollectionExtensions
+{
+    /// <summary>Registers <see cref="KvPrefetchChatClient"/> and <see cref="IChatClient"/>, with one engine behind both. A second call adds to the options of the first.</summary>
+    public static IServiceCollection AddKvPrefetchChatClient(this IServiceCollection services, Action<KvPrefetchOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(configure);
+        Options(services, serviceKey: null).Configure(configure);
+        return Register(services, serviceKey: null);
+    }
+
+    /// <summary>The same with options bound from configuration.</summary>
+    public static IServiceCollection AddKvPrefetchChatClient(this IServiceCollection services, IConfigurationSection configuration)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(configuration);
+        Options(services, serviceKey: null).Bind(configuration);
+        return Register(services, serviceKey: null);
+    }
+
+    /// <summary>Registers keyed <see cref="KvPrefetchChatClient"/> and <see cref="IChatClient"/>, with an engine of their own. The key is also the name of the options.</summary>
+    public static IServiceCollection AddKvPrefetchChatClient(this IServiceCollection services, string serviceKey, Action<KvPrefetchOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentException.ThrowIfNullOrEmpty(serviceKey);
+        ArgumentNullException.ThrowIfNull(configure);
+        Options(services, serviceKey).Configure(configure);
+        return Register(services, serviceKey);
+    }
+
+    private static OptionsBuilder<KvPrefetchOptions> Options(IServiceCollection services, string? serviceKey)
+    {
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<KvPrefetchOptions>, KvPrefetchOptionsValidator>());
+        return services.AddOptions<KvPrefetchOptions>(serviceKey).ValidateOnStart();
+    }
+
+    /// <summary>A null key registers services without one.</summary>
+    private static IServiceCollection Register(IServiceCollection services, string? serviceKey)
+    {
+        if (services.Any(s => s.ServiceType == typeof(EngineHost) && Equals(s.ServiceKey, serviceKey)))
+        {
+            return services;
+        }
+
+        services.AddKeyedSingleton(serviceKey, (provider, _) => new EngineHost(
+            provider.GetRequiredService<IOptionsMonitor<KvPrefetchOptions>>().Get(serviceKey),
+            (provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance).CreateLogger<KvPrefetchChatClient>()));
+        services.AddKeyedSingleton(serviceKey, (provider, _) => new KvPrefetchChatClient(provider.GetRequiredKeyedService<EngineHost>(serviceKey), ownsHost: false));
+        services.AddKeyedSingleton<IChatClient>(serviceKey, (provider, _) => provider.GetRequiredKeyedService<KvPrefetchChatClient>(serviceKey));
+        services.AddKeyedSingleton(serviceKey, (provider, _) => new KvPrefetchHealthCheck(provider.GetRequiredKeyedService<EngineHost>(serviceKey)));
+        services.AddSingleton<IHostedService>(provider => new WarmUpService(
+            provider.GetRequiredKeyedService<EngineHost>(serviceKey),
+            provider.GetRequiredService<IOptionsMonitor<KvPrefetchOptions>>().Get(serviceKey).WarmUp,
+            provider.GetKeyedService<IProgress<ModelLoadProgress>>(serviceKey) ?? provider.GetService<IProgress<ModelLoadProgress>>(),
+            (provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance).CreateLogger<WarmUpService>()));
+        return services;
+    }
+}

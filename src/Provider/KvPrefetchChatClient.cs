@@ -153,7 +153,7 @@ public sealed class KvPrefetchChatClient : IChatClient
             MaxOutputTokens = asked.MaxOutputTokens,
             Sampling = asked.ToSampling(engine.Model.SamplingDefaults),
             StopTokens = format.StopTokens,
-            StopStrings = [.. asked.StopSequences ?? [], .. format.StopStrings],
+            StopStrings = [.. (asked.StopSequences ?? []).Concat(format.StopStrings).Take(RequestOptions.MaxStopSequences)],
         });
     }
 

@@ -24,10 +24,10 @@ public sealed record KvPrefetchChatOptions
     /// <summary>Subtracted once if the token was generated before; range -2 to 2.</summary>
     public float? PresencePenalty { get; init; }
 
-    /// <summary>Divides positive and multiplies negative logits of tokens seen in prompt or output; above 0. AdditionalProperties: <c>repetition_penalty</c>.</summary>
+    /// <summary>Divides positive and multiplies negative logits of tokens seen in prompt or output; range 0.01 to 100. AdditionalProperties: <c>repetition_penalty</c>.</summary>
     public float? RepetitionPenalty { get; init; }
 
-    /// <summary>Added to the logits of these tokens; -infinity forbids a token. At most 1,024 entries. AdditionalProperties: <c>logit_bias</c>.</summary>
+    /// <summary>Added to the logits of these tokens: -10,000 to 10,000, or -infinity, which forbids a token. At most 1,024 entries. AdditionalProperties: <c>logit_bias</c>.</summary>
     public IReadOnlyDictionary<int, float>? LogitBias { get; init; }
 
     /// <summary>Same seed, options and prompt give the same output, alone or in any batch; null draws one.</summary>

@@ -1,16 +1,18 @@
-using KvPrefetch.AI;
 using KvPrefetch.Engine;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
-namespace Microsoft.Extensions.DependencyInjection;
+namespace KvPrefetch.AI;
 
-/// <summary>Registers chat clients that run their model inside this process.</summary>
+/// <summary>Registers chat clients that run their model inside this process, their warm-up with the host, and a health check each
+/// (<c>kvprefetch</c>, or <c>kvprefetch:KEY</c>, tag <c>ready</c>) for hosts that have health checks.</summary>
 public static class KvPrefetchServiceCollectionExtensions
 {
     /// <summary>Registers <see cref="KvPrefetchChatClient"/> and <see cref="IChatClient"/>, with one engine behind both. A second call adds to the options of the first.</summary>
@@ -60,12 +62,16 @@ public static class KvPrefetchServiceCollectionExtensions
             (provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance).CreateLogger<KvPrefetchChatClient>()));
         services.AddKeyedSingleton(serviceKey, (provider, _) => new KvPrefetchChatClient(provider.GetRequiredKeyedService<EngineHost>(serviceKey), ownsHost: false));
         services.AddKeyedSingleton<IChatClient>(serviceKey, (provider, _) => provider.GetRequiredKeyedService<KvPrefetchChatClient>(serviceKey));
-        services.AddKeyedSingleton(serviceKey, (provider, _) => new KvPrefetchHealthCheck(provider.GetRequiredKeyedService<EngineHost>(serviceKey)));
         services.AddSingleton<IHostedService>(provider => new WarmUpService(
             provider.GetRequiredKeyedService<EngineHost>(serviceKey),
             provider.GetRequiredService<IOptionsMonitor<KvPrefetchOptions>>().Get(serviceKey).WarmUp,
             provider.GetKeyedService<IProgress<ModelLoadProgress>>(serviceKey) ?? provider.GetService<IProgress<ModelLoadProgress>>(),
             (provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance).CreateLogger<WarmUpService>()));
+        services.Configure<HealthCheckServiceOptions>(checks => checks.Registrations.Add(new HealthCheckRegistration(
+            serviceKey is null ? "kvprefetch" : "kvprefetch:" + serviceKey,
+            provider => new ModelHealthCheck(provider.GetRequiredKeyedService<EngineHost>(serviceKey)),
+            failureStatus: null,
+            tags: ["ready"])));
         return services;
     }
 }

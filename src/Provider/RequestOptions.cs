@@ -7,7 +7,7 @@ namespace KvPrefetch.AI;
 /// <summary>What a request asks for, from ChatOptions: everything is honoured here, or refused by name before anything runs.</summary>
 internal static class RequestOptions
 {
-    private const int MaxStopSequences = 16;
+    public const int MaxStopSequences = 16;
     private const int MaxStopCharacters = 256;
 
     /// <param name="options">The caller's, never changed; null asks for nothing.</param>
@@ -96,24 +96,16 @@ internal static class RequestOptions
         }
     }
 
-    private static void Validate(KvPrefetchChatOptions o)
+    /// <summary>What can be checked before a model is loaded; the engine checks again, with its vocabulary and context.</summary>
+    private static void Validate(KvPrefetchChatOptions options)
     {
-        Check(o.Temperature, v => v is >= 0 and <= 100, "0 (greedy) to 100", nameof(ChatOptions.Temperature));
-        Check(o.TopP, v => v is > 0 and <= 1, "above 0, at most 1", nameof(ChatOptions.TopP));
-        Check(o.MinP, v => v is >= 0 and <= 1, "0 to 1", "min_p");
-        Check(o.FrequencyPenalty, v => v is >= -2 and <= 2, "-2 to 2", nameof(ChatOptions.FrequencyPenalty));
-        Check(o.PresencePenalty, v => v is >= -2 and <= 2, "-2 to 2", nameof(ChatOptions.PresencePenalty));
-        Check(o.RepetitionPenalty, v => v > 0 && float.IsFinite(v), "above 0", "repetition_penalty");
-        Check(o.TopK, v => v >= 0, "0 (all) or more", nameof(ChatOptions.TopK));
-        Check(o.MaxOutputTokens, v => v >= 1, "1 or more", nameof(ChatOptions.MaxOutputTokens));
-        ValidateStops(o.StopSequences);
-        foreach (var (id, bias) in o.LogitBias ?? new Dictionary<int, float>())
+        options.ToSampling(new SamplingOptions()).Validate(int.MaxValue);
+        if (options.MaxOutputTokens < 1)
         {
-            if (id < 0 || float.IsNaN(bias) || float.IsPositiveInfinity(bias))
-            {
-                throw Refusal.Of("logit_bias", (FormattableString)$"logit_bias gives token {id} the bias {bias}; ids start at 0 and a bias is finite or -infinity.");
-            }
+            throw Refusal.Of(nameof(ChatOptions.MaxOutputTokens), (FormattableString)$"MaxOutputTokens is {options.MaxOutputTokens}; at least 1 is needed.");
         }
+
+        ValidateStops(options.StopSequences);
     }
 
     private static void ValidateStops(IReadOnlyList<string>? stops)
@@ -130,15 +122,6 @@ internal static class RequestOptions
             {
                 throw Refusal.Of(Name, (FormattableString)$"StopSequences[{i}] has {stops[i]?.Length ?? 0} characters; 1 to {MaxStopCharacters} are allowed.");
             }
-        }
-    }
-
-    private static void Check<T>(T? value, Func<T, bool> inRange, string range, string name)
-        where T : struct, IFormattable
-    {
-        if (value is { } given && !inRange(given))
-        {
-            throw Refusal.Of(name, (FormattableString)$"{name} is {given}; it must be {range}.");
         }
     }
 }

@@ -168,23 +168,23 @@ public sealed class RequestOptionsTests
         { "FrequencyPenalty", new() { FrequencyPenalty = 1e9f } },
         { "FrequencyPenalty", new() { FrequencyPenalty = -1e9f } },
         { "PresencePenalty", new() { PresencePenalty = float.NaN } },
-        { "min_p", With("min_p", 1.1) },
-        { "min_p", With("min_p", -0.1) },
-        { "min_p", With("min_p", Element("1e400")) },
-        { "repetition_penalty", With("repetition_penalty", 0) },
-        { "repetition_penalty", With("repetition_penalty", double.PositiveInfinity) },
+        { "MinP", With("min_p", 1.1) },
+        { "MinP", With("min_p", -0.1) },
+        { "MinP", With("min_p", Element("1e400")) },
+        { "RepetitionPenalty", With("repetition_penalty", 0) },
+        { "RepetitionPenalty", With("repetition_penalty", double.PositiveInfinity) },
         { "min_p", With("min_p", "0.5") }, // CR15, CR18
         { "min_p", With("min_p", new object()) },
         { "min_p", With("min_p", Element("[]")) },
         { "logit_bias", With("logit_bias", 5) },
         { "logit_bias", With("logit_bias", Element("[1]")) },
-        { "logit_bias", With("logit_bias", new Dictionary<int, float> { [-1] = 1 }) }, // CR08
+        { "LogitBias", With("logit_bias", new Dictionary<int, float> { [-1] = 1 }) }, // CR08
         { "logit_bias", With("logit_bias", new Dictionary<string, float> { ["abc"] = 1 }) },
         { "logit_bias", With("logit_bias", new Dictionary<string, object?> { ["1"] = "x" }) },
         { "logit_bias", With("logit_bias", new Dictionary<string, object?> { ["1"] = null }) },
         { "logit_bias", With("logit_bias", new Dictionary<double, float> { [1.5] = 1 }) },
-        { "logit_bias", With("logit_bias", new Dictionary<int, float> { [1] = float.PositiveInfinity }) },
-        { "logit_bias", With("logit_bias", new Dictionary<int, float> { [1] = float.NaN }) },
+        { "LogitBias", With("logit_bias", new Dictionary<int, float> { [1] = float.PositiveInfinity }) },
+        { "LogitBias", With("logit_bias", new Dictionary<int, float> { [1] = float.NaN }) },
         { "logit_bias", With("logit_bias", Enumerable.Range(0, 1_000_000).ToDictionary(i => i, _ => 1f)) },
         { "logit_bias", With("logit_bias", Enumerable.Range(0, 1025).ToDictionary(i => i.ToString(), _ => 1)) },
         { "logit_bias", new() { RawRepresentationFactory = _ => new KvPrefetchChatOptions { LogitBias = Enumerable.Range(0, 1025).ToDictionary(i => i, _ => 1f) } } },
@@ -210,7 +210,7 @@ public sealed class RequestOptionsTests
         Resolve(new() { Temperature = 1e-30f, StopSequences = [.. Enumerable.Repeat(new string('a', 256), 16)] });
         Resolve(With("min_p", 0));
         Resolve(With("min_p", 1));
-        Resolve(With("logit_bias", new Dictionary<int, float> { [int.MaxValue] = float.NegativeInfinity }));
+        Resolve(With("logit_bias", new Dictionary<int, float> { [int.MaxValue - 1] = float.NegativeInfinity }));
         Resolve(With("logit_bias", new Dictionary<int, float>()));
         Resolve(new() { StopSequences = [] });
     }

@@ -18,7 +18,7 @@ public enum WarmUpMode
 public sealed class KvPrefetchOptions : IValidatableObject
 {
     /// <summary>Path of a Hugging Face folder: config.json, tokenizer.json and safetensors files, as published.</summary>
-    [Required(ErrorMessage = "Model is not set: give the path of a Hugging Face folder (config.json, tokenizer.json and *.safetensors, as published).")]
+    [Required(ErrorMessage = "not set; give the path of a Hugging Face folder (config.json, tokenizer.json and *.safetensors, as published).")]
     public string Model { get; set; } = "";
 
     /// <summary>The name that responses carry and that ChatOptions.ModelId is compared with; null takes the folder's.</summary>
@@ -56,17 +56,17 @@ public sealed class KvPrefetchOptions : IValidatableObject
         if (!string.IsNullOrWhiteSpace(Model) && !File.Exists(Path.Combine(Model, "config.json")))
         {
             var wrong = Directory.Exists(Model) ? "has no config.json" : "is not a folder";
-            yield return new ValidationResult($"Model {Quoted.Text(Model)} {wrong}: give the path of a Hugging Face folder (config.json, tokenizer.json and *.safetensors, as published).", [nameof(Model)]);
+            yield return new ValidationResult($"{Quoted.Text(Model)} {wrong}; give the path of a Hugging Face folder (config.json, tokenizer.json and *.safetensors, as published).", [nameof(Model)]);
         }
 
         if (ModelId is not null && string.IsNullOrWhiteSpace(ModelId))
         {
-            yield return new ValidationResult("ModelId is blank: give a name, or leave it out to take the folder's.", [nameof(ModelId)]);
+            yield return new ValidationResult("blank; give a name, or leave it out to take the folder's.", [nameof(ModelId)]);
         }
 
         if (!Enum.IsDefined(WarmUp))
         {
-            yield return new ValidationResult($"WarmUp is {(int)WarmUp}: set it to {string.Join(", ", Enum.GetNames<WarmUpMode>())}.", [nameof(WarmUp)]);
+            yield return new ValidationResult($"{(int)WarmUp} is unknown; set it to {string.Join(", ", Enum.GetNames<WarmUpMode>())}.", [nameof(WarmUp)]);
         }
     }
 

@@ -18,7 +18,7 @@ internal sealed partial class KvPrefetchOptionsValidator : IValidateOptions<KvPr
     }
 }
 
-/// <summary>A range whose message says the property, its value, the limits and what it means.</summary>
+/// <summary>A range whose message says the value, the limits and what it means; the generated validator puts the property in front.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class BoundsAttribute(long minimum, long maximum, string meaning) : ValidationAttribute
 {
@@ -31,6 +31,6 @@ internal sealed class BoundsAttribute(long minimum, long maximum, string meaning
         var number = value is int small ? small : value is long large ? large : throw new InvalidOperationException("Bounds is for int and long.");
         return number >= Minimum && number <= Maximum
             ? ValidationResult.Success
-            : new ValidationResult(FormattableString.Invariant($"{validationContext.MemberName} is {number}: set it to {Minimum} .. {Maximum} ({Meaning})."), [validationContext.MemberName ?? ""]);
+            : new ValidationResult(FormattableString.Invariant($"{number} is out of range; set it to {Minimum} .. {Maximum} ({Meaning})."), [validationContext.MemberName ?? ""]);
     }
 }

@@ -1,4 +1,3 @@
-using KvPrefetch.Engine;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -59,14 +58,10 @@ public static class KvPrefetchServiceCollectionExtensions
 
         services.AddKeyedSingleton(serviceKey, (provider, _) => new EngineHost(
             provider.GetRequiredService<IOptionsMonitor<KvPrefetchOptions>>().Get(serviceKey),
-            (provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance).CreateLogger<KvPrefetchChatClient>()));
+            Logging(provider).CreateLogger<KvPrefetchChatClient>()));
         services.AddKeyedSingleton(serviceKey, (provider, _) => new KvPrefetchChatClient(provider.GetRequiredKeyedService<EngineHost>(serviceKey), ownsHost: false));
         services.AddKeyedSingleton<IChatClient>(serviceKey, (provider, _) => provider.GetRequiredKeyedService<KvPrefetchChatClient>(serviceKey));
-        services.AddSingleton<IHostedService>(provider => new WarmUpService(
-            provider.GetRequiredKeyedService<EngineHost>(serviceKey),
-            provider.GetRequiredService<IOptionsMonitor<KvPrefetchOptions>>().Get(serviceKey).WarmUp,
-            provider.GetKeyedService<IProgress<ModelLoadProgress>>(serviceKey) ?? provider.GetService<IProgress<ModelLoadProgress>>(),
-            (provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance).CreateLogger<WarmUpService>()));
+        services.AddSingleton<IHostedService>(provider => new WarmUpService(provider, serviceKey, Logging(provider).CreateLogger<WarmUpService>()));
         services.Configure<HealthCheckServiceOptions>(checks => checks.Registrations.Add(new HealthCheckRegistration(
             serviceKey is null ? "kvprefetch" : "kvprefetch:" + serviceKey,
             provider => new ModelHealthCheck(provider.GetRequiredKeyedService<EngineHost>(serviceKey)),
@@ -74,4 +69,6 @@ public static class KvPrefetchServiceCollectionExtensions
             tags: ["ready"])));
         return services;
     }
+
+    private static ILoggerFactory Logging(IServiceProvider provider) => provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance;
 }

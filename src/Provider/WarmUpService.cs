@@ -1,24 +1,33 @@
 using KvPrefetch.Engine;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace KvPrefetch.AI;
 
 /// <summary>Loads a registered client's model with the host, as its <see cref="WarmUpMode"/> says.</summary>
-internal sealed partial class WarmUpService(EngineHost engine, WarmUpMode mode, IProgress<ModelLoadProgress>? progress, ILogger<WarmUpService> logger)
-    : IHostedLifecycleService, IProgress<ModelLoadProgress>
+/// <param name="services">Where the rest is found, once the host has validated its options.</param>
+/// <param name="serviceKey">Key of the client; null for the one without.</param>
+/// <param name="logger">Hears of each stage of loading.</param>
+internal sealed partial class WarmUpService(IServiceProvider services, string? serviceKey, ILogger<WarmUpService> logger) : IHostedLifecycleService, IProgress<ModelLoadProgress>
 {
+    private readonly IProgress<ModelLoadProgress>? _progress =
+        services.GetKeyedService<IProgress<ModelLoadProgress>>(serviceKey) ?? services.GetService<IProgress<ModelLoadProgress>>();
+
+    private EngineHost? _engine;
     private string? _stage;
 
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
-        switch (mode)
+        _engine = services.GetRequiredKeyedService<EngineHost>(serviceKey);
+        switch (services.GetRequiredService<IOptionsMonitor<KvPrefetchOptions>>().Get(serviceKey).WarmUp)
         {
             case WarmUpMode.BeforeStart:
-                await engine.GetAsync(this, cancellationToken).ConfigureAwait(false);
+                await _engine.GetAsync(this, cancellationToken).ConfigureAwait(false);
                 break;
             case WarmUpMode.Background:
-                _ = LoadInBackgroundAsync();
+                _ = LoadInBackgroundAsync(_engine);
                 break;
         }
     }
@@ -38,13 +47,13 @@ internal sealed partial class WarmUpService(EngineHost engine, WarmUpMode mode, 
     {
         if (!string.Equals(Interlocked.Exchange(ref _stage, value.Stage), value.Stage, StringComparison.Ordinal))
         {
-            LogProgress(engine.ModelId, value.Stage, (int)(value.Fraction * 100));
+            LogProgress(_engine!.ModelId, value.Stage, (int)(value.Fraction * 100));
         }
 
-        progress?.Report(value);
+        _progress?.Report(value);
     }
 
-    private async Task LoadInBackgroundAsync()
+    private async Task LoadInBackgroundAsync(EngineHost engine)
     {
         try
         {

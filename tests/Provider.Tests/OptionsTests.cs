@@ -17,15 +17,15 @@ public sealed class OptionsTests
     [Theory]
     [InlineData("")]
     [InlineData(" ")]
-    public void A_model_that_is_not_set_is_asked_for(string model) => Assert.Contains("Model is not set: give the path of a Hugging Face folder", Message(new() { Model = model }), StringComparison.Ordinal);
+    public void A_model_that_is_not_set_is_asked_for(string model) => Assert.Contains("Model: not set; give the path of a Hugging Face folder", Message(new() { Model = model }), StringComparison.Ordinal);
 
     [Fact]
     public void A_path_without_a_model_says_what_is_wrong_with_it()
     {
         using var model = TinyModel.Create();
-        Assert.Contains("is not a folder: give the path", Message(new() { Model = Path.Combine(model.Path, "missing") }), StringComparison.Ordinal);
+        Assert.Contains("is not a folder; give the path", Message(new() { Model = Path.Combine(model.Path, "missing") }), StringComparison.Ordinal);
         File.Delete(Path.Combine(model.Path, "config.json"));
-        Assert.Contains("has no config.json: give the path", Message(new() { Model = model.Path }), StringComparison.Ordinal);
+        Assert.Contains("has no config.json; give the path", Message(new() { Model = model.Path }), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -46,8 +46,8 @@ public sealed class OptionsTests
         });
         string[] expected =
         [
-            "Threads is -1: set it to 0 .. 1024", "ContextLength is -2: set it to 0 .. 2147483647", "KvCacheBytes is -3: set it to 0 .. 9223372036854775807",
-            "MaxBatchSequences is 0: set it to 1 .. 65536", "MaxBatchTokens is 0: set it to 1 .. 65536", "MaxQueue is -4: set it to 0 .. 1000000",
+            "Threads: -1 is out of range; set it to 0 .. 1024", "ContextLength: -2 is out of range; set it to 0 .. 2147483647", "KvCacheBytes: -3 is out of range; set it to 0 .. 9223372036854775807",
+            "MaxBatchSequences: 0 is out of range; set it to 1 .. 65536", "MaxBatchTokens: 0 is out of range; set it to 1 .. 65536", "MaxQueue: -4 is out of range; set it to 0 .. 1000000",
         ];
         Assert.All(expected, part => Assert.Contains(part, message, StringComparison.Ordinal));
     }
@@ -57,7 +57,7 @@ public sealed class OptionsTests
     {
         using var model = TinyModel.Create();
         var message = Message(new() { Model = model.Path, ModelId = " ", WarmUp = (WarmUpMode)9 });
-        Assert.Contains("ModelId is blank", message, StringComparison.Ordinal);
-        Assert.Contains("WarmUp is 9: set it to BeforeStart, Background, FirstRequest", message, StringComparison.Ordinal);
+        Assert.Contains("ModelId: blank", message, StringComparison.Ordinal);
+        Assert.Contains("WarmUp: 9 is unknown; set it to BeforeStart, Background, FirstRequest", message, StringComparison.Ordinal);
     }
 }

@@ -82,8 +82,8 @@ public sealed class RegistrationTests : IDisposable
         _ = keyed ? builder.Services.AddKvPrefetchChatClient("fast", Configure) : builder.Services.AddKvPrefetchChatClient(Configure);
         using var host = builder.Build();
         var error = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(TestContext.Current.CancellationToken));
-        Assert.Contains("Model is not set: give the path", error.Message, StringComparison.Ordinal);
-        Assert.Contains("MaxQueue is -1", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Model: not set; give the path", error.Message, StringComparison.Ordinal);
+        Assert.Contains("MaxQueue: -1", error.Message, StringComparison.Ordinal);
         Assert.Equal(keyed ? "fast" : "", error.OptionsName);
     }
 

@@ -80,6 +80,15 @@ public class RoomOrderTests
         Assert.Equal(("KvPrefetch.Engine.Scheduling.PlantedScheduler", "Scheduling", "Call"), call);
     }
 
+    [Theory]
+    [InlineData("KvPrefetch.Engine.Text.Tokenization.PreTokenizers", "Text.Tokenization")]
+    [InlineData("KvPrefetch.Engine.Backends.Cpu.Assembly", "Backends.Cpu.Assembly")]
+    [InlineData("KvPrefetch.Engine.Backends.Metal", "Backends.Metal")]
+    [InlineData("KvPrefetch.Engine.Attic", "Attic")]
+    [InlineData("KvPrefetch.AI.Anything", Rooms.Provider)]
+    [InlineData("System.Runtime.CompilerServices", null)]
+    public void A_folder_inside_a_room_belongs_to_it_and_a_new_room_needs_a_row(string space, string? room) => Assert.Equal(room, Rooms.Of(space, space + ".Type", isException: false));
+
     [Fact]
     public void Typed_errors_are_the_ground_and_the_root_is_the_top()
     {

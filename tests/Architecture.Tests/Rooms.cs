@@ -65,7 +65,19 @@ internal static class Rooms
             return isException || GroundTypes.Contains(fullName) ? Errors : Top;
         }
 
-        return space.StartsWith(Engine + ".", StringComparison.Ordinal) ? space[(Engine.Length + 1)..] : null;
+        return space.StartsWith(Engine + ".", StringComparison.Ordinal) ? RoomOfFolder(space[(Engine.Length + 1)..]) : null;
+    }
+
+    /// <summary>A room's folders belong to it; but beside rooms within a room (a further backend) everything must have a row of its own.</summary>
+    private static string RoomOfFolder(string folder)
+    {
+        var room = folder;
+        while (!MayKnow.ContainsKey(room) && room.LastIndexOf('.') is > 0 and var dot)
+        {
+            room = room[..dot];
+        }
+
+        return room == folder || (MayKnow.ContainsKey(room) && !MayKnow.Keys.Any(other => other.StartsWith(room + ".", StringComparison.Ordinal))) ? room : folder;
     }
 
     /// <summary>Null where the edge is allowed, else one sentence that names both types and the rule.</summary>

@@ -1,8 +1,10 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace KvPrefetch.Engine.Checkpoints;
 
-/// <summary>One pass over the JSON of a safetensors header. Every entry is checked by itself here; how entries lie beside each other is the caller's matter.</summary>
+/// <summary>One pass over the JSON of a safetensors header. Every entry is checked by itself here; how entries lie beside each other is the caller's matter.
+/// A model is opened once in a process, before the compiler finds the time to optimise: the loops ask for it at once.</summary>
 internal ref struct SafetensorsHeaderParser
 {
     /// <summary>Offsets from here on cannot be told apart by programs that read numbers as doubles; no file is that long.</summary>
@@ -22,6 +24,7 @@ internal ref struct SafetensorsHeaderParser
     public readonly long Position => _reader.BytesConsumed;
 
     /// <summary>Reads the whole header; a <see cref="JsonException"/> comes out where it is not JSON.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public SafetensorsEntry[] ReadAll()
     {
         _reader.Read();
@@ -77,6 +80,7 @@ internal ref struct SafetensorsHeaderParser
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private SafetensorsEntry ReadEntry(string name)
     {
         _reader.Read();
@@ -121,6 +125,7 @@ internal ref struct SafetensorsHeaderParser
         return new SafetensorsEntry(name, type, shape, begin, end);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private SafetensorsType ReadType(string name)
     {
         _reader.Read();
@@ -132,6 +137,7 @@ internal ref struct SafetensorsHeaderParser
         return SafetensorsTypes.Find(ref _reader) ?? throw Error("UnknownDtype", $"its dtype {Excerpt.Of(Text())} is not one of the format's", name);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private long[] ReadShape(string name)
     {
         _reader.Read();
@@ -165,6 +171,7 @@ internal ref struct SafetensorsHeaderParser
         return _shapes.Get(dimensions[..rank]);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private (long Begin, long End) ReadOffsets(string name)
     {
         _reader.Read();
@@ -184,6 +191,7 @@ internal ref struct SafetensorsHeaderParser
         return begin <= end ? (begin, end) : throw Error("InvalidOffset", $"it begins at byte {begin} of the data and ends at {end}", name);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private long ReadOffset(string name)
     {
         _reader.Read();
@@ -195,6 +203,7 @@ internal ref struct SafetensorsHeaderParser
         return offset < OffsetLimit ? (long)offset : throw Error("InvalidOffset", $"its offset {offset} is not below 2^53", name);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void RequireSize(string name, SafetensorsType type, long[] shape, long actual)
     {
         long count = 1;
@@ -270,6 +279,7 @@ internal sealed class ShapeCache
 {
     private readonly long[]?[] _slots = new long[]?[64];
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public long[] Get(ReadOnlySpan<long> shape)
     {
         var hash = (uint)shape.Length;

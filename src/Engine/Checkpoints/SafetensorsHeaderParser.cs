@@ -35,7 +35,7 @@ internal ref struct SafetensorsHeaderParser
 
         var entries = new List<SafetensorsEntry>();
         var hasMetadata = false;
-        while (_reader.Read() && _reader.TokenType == JsonTokenType.PropertyName)
+        while (NextProperty())
         {
             if (!_reader.ValueTextEquals("__metadata__"u8))
             {
@@ -70,13 +70,15 @@ internal ref struct SafetensorsHeaderParser
             throw Error("MetadataInvalid", "__metadata__ is not an object", null);
         }
 
-        while (_reader.Read() && _reader.TokenType == JsonTokenType.PropertyName)
+        while (NextProperty())
         {
             _reader.Read();
             if (_reader.TokenType != JsonTokenType.String)
             {
                 throw Error("MetadataInvalid", "__metadata__ holds a value that is not a string", null);
             }
+
+            RequireText();
         }
     }
 
@@ -92,7 +94,7 @@ internal ref struct SafetensorsHeaderParser
         SafetensorsType? type = null;
         long[]? shape = null;
         (long Begin, long End)? offsets = null;
-        while (_reader.Read() && _reader.TokenType == JsonTokenType.PropertyName)
+        while (NextProperty())
         {
             if (_reader.ValueTextEquals("dtype"u8))
             {
@@ -134,6 +136,7 @@ internal ref struct SafetensorsHeaderParser
             throw Error("UnknownDtype", $"its dtype is {Kind()}, not a string", name);
         }
 
+        RequireText();
         return SafetensorsTypes.Find(ref _reader) ?? throw Error("UnknownDtype", $"its dtype {Excerpt.Of(Text())} is not one of the format's", name);
     }
 
@@ -254,6 +257,26 @@ internal ref struct SafetensorsHeaderParser
         JsonTokenType.StartObject => "an object",
         _ => "an array",
     };
+
+    private bool NextProperty()
+    {
+        if (!_reader.Read() || _reader.TokenType != JsonTokenType.PropertyName)
+        {
+            return false;
+        }
+
+        RequireText();
+        return true;
+    }
+
+    /// <summary>A string may spell half a surrogate pair, which no later comparison could take.</summary>
+    private readonly void RequireText()
+    {
+        if (_reader.ValueIsEscaped)
+        {
+            _ = Text();
+        }
+    }
 
     private readonly string Text()
     {

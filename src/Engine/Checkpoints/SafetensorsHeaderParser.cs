@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace KvPrefetch.Engine.Checkpoints;
 
 /// <summary>One pass over the JSON of a safetensors header. Every entry is checked by itself here; how entries lie beside each other is the caller's matter.
-/// A model is opened once in a process, before the compiler finds the time to optimise: the loops ask for it at once.</summary>
+/// A model is opened once in a process, before the compiler finds the time to optimise: the loops ask for it at once, and the collections are those that the runtime brings compiled.</summary>
 internal ref struct SafetensorsHeaderParser
 {
     /// <summary>Offsets from here on cannot be told apart by programs that read numbers as doubles; no file is that long.</summary>
@@ -33,13 +33,19 @@ internal ref struct SafetensorsHeaderParser
             throw Error("HeaderNotObject", "the header is not a JSON object", null);
         }
 
-        var entries = new List<SafetensorsEntry>();
+        var entries = new SafetensorsEntry[64];
+        var count = 0;
         var hasMetadata = false;
         while (NextProperty())
         {
             if (!_reader.ValueTextEquals("__metadata__"u8))
             {
-                entries.Add(ReadEntry(Text()));
+                if (count == entries.Length)
+                {
+                    Array.Resize(ref entries, 2 * count);
+                }
+
+                entries[count++] = ReadEntry(Text());
                 continue;
             }
 
@@ -53,7 +59,8 @@ internal ref struct SafetensorsHeaderParser
         }
 
         _reader.Read(); // nothing but white space may follow: anything else throws
-        return [.. entries];
+        Array.Resize(ref entries, count);
+        return entries;
     }
 
     /// <summary>A map of strings; the engine has no use for it.</summary>

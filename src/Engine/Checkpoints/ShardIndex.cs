@@ -19,7 +19,7 @@ internal sealed class ShardIndex
     }
 
     /// <summary>File of each tensor.</summary>
-    public IReadOnlyDictionary<string, string> Files => _files;
+    public Dictionary<string, string> Files => _files;
 
     /// <summary>Each file once, sorted.</summary>
     public IReadOnlyList<string> Shards => [.. _shards];

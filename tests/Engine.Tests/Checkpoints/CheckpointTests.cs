@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Text;
 using System.Text.Json.Nodes;
 using KvPrefetch.Engine;
 using KvPrefetch.Engine.Checkpoints;
@@ -50,6 +48,23 @@ public sealed class CheckpointTests : IDisposable
         Assert.True(checkpoint.TryGet("z", out var z) && z.ByteLength == 16);
         Assert.Equal(("b.safetensors", 36L), (checkpoint.FileOf("z"), checkpoint.TotalBytes));
         Assert.Empty(_log);
+    }
+
+    [Fact]
+    public void Files_without_tensors_do_no_harm()
+    {
+        string[] names = ["a", "b", "c", "d", "e"];
+        foreach (var name in names)
+        {
+            _temp.Write(name + ".safetensors", name is "b" or "d" ? Bytes.Tensors((name, [2])) : Bytes.File("{}"));
+        }
+
+        WriteIndex(16, ("b", "b.safetensors"), ("d", "d.safetensors"));
+        using var checkpoint = Open();
+        Assert.Equal(("b.safetensors", "d.safetensors"), (checkpoint.FileOf("b"), checkpoint.FileOf("d")));
+        File.Delete(_temp.File("model.safetensors.index.json"));
+        WriteIndex(16, [.. names.Select(n => (n, n + ".safetensors"))]);
+        Assert.Equal(["a", "c", "e"], Assert.Throws<ModelIncompleteException>(Open).Missing);
     }
 
     [Fact]
@@ -183,90 +198,12 @@ public sealed class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Sixteen_gigabytes_open_and_list_within_milliseconds()
-    {
-        // A sparse folder as large as a model of eight billion parameters: 8 shards, 291 tensors.
-        var map = new List<(string, string)>();
-        for (var shard = 0; shard < 8; shard++)
-        {
-            var name = $"model-{shard + 1:d5}-of-00008.safetensors";
-            (string Name, long[] Shape)[] tensors = [.. Enumerable.Range(0, 37).Select(i => ($"model.layers.{shard}.{i}.weight", new long[] { 4_096, 6_700 }))];
-            WriteSparse(name, tensors);
-            map.AddRange(tensors.Select(t => (t.Name, name)));
-        }
-
-        WriteIndex(8L * 37 * 4_096 * 6_700 * 2, [.. map]);
-        var (checkpoint, elapsed) = TimedOpen(limit: 50);
-        using (checkpoint)
-        {
-            Assert.Equal((296, 8L * 37 * 4_096 * 6_700 * 2), (checkpoint.Names.Count, checkpoint.TotalBytes));
-            Assert.Empty(_log);
-            Report("16 GB", elapsed, limit: 50);
-        }
-    }
-
-    [Fact]
-    public void Thirty_thousand_tensors_in_eight_shards_open_within_300_ms()
-    {
-        var map = new List<(string, string)>();
-        for (var shard = 0; shard < 8; shard++)
-        {
-            var name = $"model-{shard + 1:d5}-of-00008.safetensors";
-            (string Name, long[] Shape)[] tensors = [.. Enumerable.Range(0, 3_750).Select(i => ($"model.layers.{shard}.mlp.experts.{i}.down_proj.weight", new long[] { 2_048, 1_408 }))];
-            WriteSparse(name, tensors);
-            map.AddRange(tensors.Select(t => (t.Name, name)));
-        }
-
-        WriteIndex(30_000L * 2_048 * 1_408 * 2, [.. map]);
-        var (checkpoint, elapsed) = TimedOpen(limit: 300);
-        using (checkpoint)
-        {
-            Assert.Equal(30_000, checkpoint.Names.Count);
-            Report("30,000 tensors", elapsed, limit: 300);
-        }
-    }
-
-    [Fact]
     public void Opening_allocates_in_proportion_to_the_headers_and_not_to_the_data()
     {
-        WriteSparse("model.safetensors", [("t", [1_000_000_000])]);
+        _temp.WriteSparse("model.safetensors", ("t", [1_000_000_000]));
         Open().Dispose();
         var before = GC.GetAllocatedBytesForCurrentThread();
         Open().Dispose();
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 64 << 10);
-    }
-
-    private void WriteSparse(string name, (string Name, long[] Shape)[] tensors)
-    {
-        var (header, length) = Bytes.Header("BF16", 2, tensors);
-        var path = _temp.Write(name, Bytes.File(header));
-        using var stream = new FileStream(path, FileMode.Open, FileAccess.Write);
-        stream.SetLength(8 + Encoding.UTF8.GetByteCount(header) + length);
-    }
-
-    /// <summary>The best of at least five: the machine is shared, and the first run compiles. Goes on for ten seconds where none was good enough.</summary>
-    private (Checkpoint Checkpoint, TimeSpan Best) TimedOpen(double limit)
-    {
-        var best = TimeSpan.MaxValue;
-        var all = Stopwatch.StartNew();
-        for (var i = 0; ; i++)
-        {
-            var clock = Stopwatch.StartNew();
-            var checkpoint = Open();
-            best = TimeSpan.FromTicks(Math.Min(best.Ticks, clock.Elapsed.Ticks));
-            TestContext.Current.TestOutputHelper?.WriteLine($"run {i}: {clock.Elapsed.TotalMilliseconds:F2} ms");
-            if (i >= 4 && (best.TotalMilliseconds <= limit || all.Elapsed.TotalSeconds > 10))
-            {
-                return (checkpoint, best);
-            }
-
-            checkpoint.Dispose();
-        }
-    }
-
-    private static void Report(string what, TimeSpan elapsed, double limit)
-    {
-        TestContext.Current.TestOutputHelper?.WriteLine($"{what}: {elapsed.TotalMilliseconds:F2} ms");
-        Assert.True(elapsed.TotalMilliseconds <= limit, $"{what} took {elapsed.TotalMilliseconds:F1} ms, at most {limit} are allowed");
     }
 }

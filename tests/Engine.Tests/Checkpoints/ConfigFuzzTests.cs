@@ -38,10 +38,10 @@ public sealed class ConfigFuzzTests
             Fuzz.ErrorOf(() => config = HfConfig.Parse(bytes));
             if (config is not null)
             {
-                ReadAll(config);
+                ReadAll(config, random);
                 foreach (var section in new[] { "text_config", "rope_parameters", "rope_scaling", "quantization_config" })
                 {
-                    Fuzz.ErrorOf(() => ReadAll(config.GetSection(section)));
+                    Fuzz.ErrorOf(() => ReadAll(config.GetSection(section), random));
                 }
 
                 Fuzz.ErrorOf(() => _ = config.ModelType);
@@ -71,8 +71,8 @@ public sealed class ConfigFuzzTests
         });
     }
 
-    /// <summary>Everything a family might ask for, one question after the other.</summary>
-    private static void ReadAll(ConfigSection config)
+    /// <summary>What a family asks for, and every kind of question about two of the fields (exceptions are slow).</summary>
+    private static void ReadAll(ConfigSection config, Random random)
     {
         foreach (var layer in new[] { null, "full_attention", "sliding_attention" })
         {
@@ -92,7 +92,9 @@ public sealed class ConfigFuzzTests
             Assert.All(generation.EosTokens, t => Assert.InRange(t, 0, 199_999));
             Assert.True(generation.Temperature is null or (>= 0 and <= 100) && generation.TopP is null or (>= 0 and <= 1) && generation.TopK is null or >= 0);
         });
-        foreach (var name in config.Fields.ToList())
+        var fields = config.Fields.ToArray();
+        random.Shuffle(fields);
+        foreach (var name in fields.Take(2))
         {
             Fuzz.ErrorOf(() => Assert.InRange(config.GetInt32(name, 1, 1_000_000), 1, 1_000_000));
             Fuzz.ErrorOf(() => Assert.InRange(config.GetInt32Clamped(name, 1, 1_000, null), 1, 1_000));

@@ -13,18 +13,26 @@ internal sealed record Llama(
 
     public static Llama Read(HfConfig config)
     {
-        config.RequireOneOf("hidden_act", "silu");
+        _ = config.GetChoice("hidden_act", ["silu"]);
         var hidden = config.GetInt32("hidden_size", 1, 1 << 20);
         var heads = config.GetInt32("num_attention_heads", 1, 4096);
         var kvHeads = config.GetInt32("num_key_value_heads", 1, 4096, heads);
-        config.RequireDivisible("num_attention_heads", heads, "num_key_value_heads", kvHeads);
-        if (!config.Has("head_dim"))
+        if (heads % kvHeads != 0)
         {
-            config.RequireDivisible("hidden_size", hidden, "num_attention_heads", heads);
+            throw config.Invalid("num_attention_heads", $"must be a multiple of num_key_value_heads ({kvHeads})");
+        }
+
+        if (!config.Has("head_dim") && hidden % heads != 0)
+        {
+            throw config.Invalid("hidden_size", $"must be a multiple of num_attention_heads ({heads}) where head_dim is not given");
         }
 
         var headDim = config.GetInt32("head_dim", 2, 1024, hidden / heads);
-        config.RequireDivisible("head_dim", headDim, "2 (rotary pairs)", 2);
+        if (headDim % 2 != 0)
+        {
+            throw config.Invalid("head_dim", $"must be even, as rotary positions turn pairs; here it is {headDim}");
+        }
+
         var maxPositions = config.GetInt32("max_position_embeddings", 1, int.MaxValue);
         return new Llama(
             hidden,
@@ -34,7 +42,7 @@ internal sealed record Llama(
             config.GetInt32("vocab_size", 1, 1 << 24),
             maxPositions,
             (float)config.GetDouble("rms_norm_eps", 1e-12, 1),
-            KvPrefetch.Engine.Layers.Rotary.Frequencies(RopeParameters.Read(config), headDim, maxPositions),
+            RotaryPositions.Frequencies(RopeParameters.Read(config), headDim),
             config.GetBoolean("attention_bias", false),
             config.GetBoolean("mlp_bias", false),
             config.GetBoolean("tie_word_embeddings", false));
@@ -42,6 +50,12 @@ internal sealed record Llama(
 
     public IModel Build(WeightLoader weights, int maxTokens, int maxSamples)
     {
+        weights.IgnoreSuffix(".rotary_emb.inv_freq");    // written by old transformers; computed from the config
+        if (TiedHead)
+        {
+            weights.IgnoreSuffix("lm_head.weight");
+        }
+
         var embedding = weights.Matrix("model.embed_tokens.weight", Vocabulary, Hidden);
         var layers = new Layer[Layers];
         for (var i = 0; i < Layers; i++)
@@ -70,6 +84,7 @@ internal sealed record Llama(
 
         var norm = weights.Vector("model.norm.weight", Hidden);
         var head = TiedHead ? embedding : weights.Matrix("lm_head.weight", Vocabulary, Hidden);
+        weights.Complete();
         var scratch = new TransformerScratch(weights.Backend, maxTokens, maxSamples, Hidden, Intermediate, 2 * Rotary.Inverse.Length, Vocabulary, Attention);
         return new Model(this, weights.Backend, embedding, layers, norm, [new Projection(head, Bias: null)], scratch);
     }

@@ -438,6 +438,24 @@ public sealed unsafe class SafetensorsFileTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("F64", DType.F64, new byte[] { 0, 0, 0, 0, 0, 0, 0xF0, 0x7F })]
+    [InlineData("F32", DType.F32, new byte[] { 0, 0, 0x80, 0xFF })]
+    [InlineData("F16", DType.F16, new byte[] { 1, 0x7C })]
+    [InlineData("BF16", DType.BF16, new byte[] { 0x80, 0x7F })]
+    [InlineData("F8_E4M3", DType.F8E4M3, new byte[] { 0xFF })]
+    [InlineData("F8_E5M2", DType.F8E5M2, new byte[] { 0x7C })]
+    public void MF45_values_are_not_judged_unless_asked(string name, DType type, byte[] value)
+    {
+        var whole = Bytes.Tensors(name, type.ByteSize(), ("good", [9_000]), ("bad", [9_000]));
+        value.CopyTo(whole, whole.Length - (value.Length * 2_000));
+        using var file = Open(whole);
+        Assert.Equal(-1, FiniteCheck.FirstNonFinite(file.View(0)));
+        var error = Assert.Throws<ModelFormatException>(() => FiniteCheck.Require(file.View(1)));
+        Assert.Equal(("NonFinite", "bad"), (error.Code, error.Tensor));
+        Assert.Contains("element 7000 of 9000", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_view_of_a_disposed_file_is_refused()
     {

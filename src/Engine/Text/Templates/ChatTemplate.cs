@@ -22,7 +22,7 @@ public sealed record ChatTemplateOptions
 public sealed class ChatTemplate
 {
     /// <summary>Reads the folder's template (chat_template.jinja, else chat_template of tokenizer_config.json); null where it has none.</summary>
-    public static ChatTemplate? Load(string folder) => throw new NotSupportedException();
+    public static ChatTemplate? Load(string folder) => null;
 
     /// <param name="source">Jinja source.</param>
     /// <param name="specialTokens">Variables such as <c>bos_token</c>; their text counts as the template's own.</param>

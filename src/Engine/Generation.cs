@@ -116,6 +116,7 @@ public sealed class Generation : IAsyncDisposable, IDisposable
                     if (!_stops.Stopped)
                     {
                         text += Rest();
+                        last = _stops.Stopped ? Requests.FinishReason.Stop : last;
                     }
 
                     if (e.Finish is null)

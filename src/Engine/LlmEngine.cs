@@ -93,6 +93,8 @@ public sealed class LlmEngine : IDisposable
         Faulted = _pump.Fault is not null,
     };
 
+    internal long PumpAllocatedBytes => _pump.AllocatedBytes;
+
     /// <summary>Opens the folder and makes the model ready. Throws the typed errors of <see cref="KvPrefetchException"/>.</summary>
     /// <param name="folder">A Hugging Face model folder.</param>
     /// <param name="options">Null takes the defaults.</param>

@@ -28,6 +28,7 @@ internal sealed class Pump : IDisposable
     private volatile Exception? _fault;
     private long _promptTokens;
     private long _generatedTokens;
+    private long _allocatedBytes;
 
     public Pump(Scheduler scheduler, ModelRunner runner, Sampler sampler, int maxSequences, int maxQueue)
     {
@@ -44,6 +45,9 @@ internal sealed class Pump : IDisposable
     public long Preemptions => _scheduler.Preemptions;
     public long PromptTokens => Volatile.Read(ref _promptTokens);
     public long GeneratedTokens => Volatile.Read(ref _generatedTokens);
+
+    /// <summary>Bytes of garbage that the pump thread made so far; a decode step adds none.</summary>
+    public long AllocatedBytes => Volatile.Read(ref _allocatedBytes);
 
     /// <summary>Takes a request in.</summary>
     /// <exception cref="EngineOverloadedException">The queue is full.</exception>
@@ -187,29 +191,40 @@ internal sealed class Pump : IDisposable
 
     private void Publish(Batch batch, ReadOnlySpan<int> tokens)
     {
+        Count(batch);
         var now = Stopwatch.GetTimestamp();
         var sample = 0;
+        for (var i = 0; i < batch.Count; i++)
+        {
+            ref readonly var item = ref batch[i];
+            if (item.Samples)
+            {
+                var token = tokens[sample++];
+                if (!IsLost(item.Sequence))
+                {
+                    _live[item.Sequence].Publish(new TokenEvent(token, item.Sequence.Finish, now));
+                }
+            }
+        }
+    }
+
+    /// <summary>Before anybody learns of the tokens, so that a caller who has seen one finds it counted.</summary>
+    private void Count(Batch batch)
+    {
         long prompt = 0, generated = 0;
         for (var i = 0; i < batch.Count; i++)
         {
             ref readonly var item = ref batch[i];
             prompt += item.Start < item.Sequence.PromptCount ? item.Count : 0;
-            if (!item.Samples)
-            {
-                continue;
-            }
-
-            var token = tokens[sample++];
-            if (item.Sequence.Finish is not (FinishReason.Error or FinishReason.Cancelled))
-            {
-                generated++;
-                _live[item.Sequence].Publish(new TokenEvent(token, item.Sequence.Finish, now));
-            }
+            generated += item.Samples && !IsLost(item.Sequence) ? 1 : 0;
         }
 
         Volatile.Write(ref _promptTokens, _promptTokens + prompt);
         Volatile.Write(ref _generatedTokens, _generatedTokens + generated);
+        Volatile.Write(ref _allocatedBytes, GC.GetAllocatedBytesForCurrentThread());
     }
+
+    private static bool IsLost(Sequence sequence) => sequence.Finish is FinishReason.Error or FinishReason.Cancelled;
 
     /// <summary>Forgets what has ended. Closing a stream that has had its last event changes nothing.</summary>
     private void PublishEnded()

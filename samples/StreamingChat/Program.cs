@@ -69,7 +69,8 @@ while (Terminal.ReadMessage() is { } message)
 {
     if (!string.IsNullOrWhiteSpace(message))
     {
-        result = await AnswerAsync(message);
+        var code = await AnswerAsync(message);
+        result = code == Interrupted ? result : code;
     }
 }
 

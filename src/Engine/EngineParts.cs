@@ -36,7 +36,7 @@ internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTe
         var weights = new WeightLoader(new WeightBinder(checkpoint, log: options.Log), backend);
         var model = undo.Add(family.Build(weights, options.MaxBatchTokens, options.MaxBatchSequences));
         Enter("Planning memory", 0.5);
-        var plan = MemoryPlan.Make(backend, family.Shape, options);
+        var plan = MemoryPlan.Make(backend, family.Shape, options.ContextLength, options.KvCacheBytes, options.MaxBatchSequences, options.Log);
         var pages = undo.Add(backend.AllocateKvPages(family.Shape.Layers, plan.Pages, MemoryPlan.PageSize, family.Shape.KvHeads, family.Shape.HeadDim));
         var runner = new ModelRunner(backend, model, pages, options.MaxBatchTokens, options.MaxBatchSequences);
         Enter("Reading tokenizer", 0.6);

@@ -13,12 +13,12 @@ namespace KvPrefetch.Engine.Scheduling
 {
     using KvPrefetch.Engine.Backends;
 
-    /// <summary>Knows a device, and only inside a lambda inside an iterator: no signature shows it.</summary>
+    /// <summary>Knows a device, and only inside a lambda inside an iterator, behind a jump table: no signature shows it.</summary>
     internal static class PlantedScheduler
     {
         public static IEnumerable<int> Next(IEnumerable<int> values)
         {
-            foreach (var value in values.Select(value => PlantedDevice.Step(value)))
+            foreach (var value in values.Select(value => value switch { 0 => 3, 1 => 4, 2 => 1, 3 => 5, 4 => 9, _ => PlantedDevice.Step(value) }))
             {
                 yield return value;
             }

@@ -106,7 +106,7 @@ internal static class PublicSurface
             : method is MethodInfo { IsVirtual: true, IsFinal: false } info && !info.DeclaringType!.IsInterface ? (info.GetBaseDefinition() == info ? "virtual " : "override ") : string.Empty);
 
     private static string Parameters(ParameterInfo[] parameters) => string.Join(", ", parameters.Select(parameter =>
-        (parameter.IsDefined(typeof(ExtensionAttribute)) ? "this " : string.Empty) + Passing(parameter) + Typed(parameter.ParameterType, Nullability.Create(parameter)) + " " + parameter.Name
+        (parameter.Position == 0 && parameter.Member.IsDefined(typeof(ExtensionAttribute), inherit: false) ? "this " : string.Empty) + Passing(parameter) + Typed(parameter.ParameterType, Nullability.Create(parameter)) + " " + parameter.Name
         + (parameter.HasDefaultValue ? " = " + Literal(parameter.DefaultValue) : string.Empty)));
 
     private static string Passing(ParameterInfo parameter) =>

@@ -12,6 +12,7 @@ public partial class ReferenceTests
     private static readonly string[] ProviderMayUse =
     [
         "Microsoft.Extensions.AI.Abstractions",
+        "Microsoft.Extensions.Configuration",
         "Microsoft.Extensions.Configuration.Abstractions",
         "Microsoft.Extensions.Configuration.Binder",
         "Microsoft.Extensions.DependencyInjection.Abstractions",
@@ -59,7 +60,7 @@ public partial class ReferenceTests
     }
 
     [Fact]
-    public void Namespaces_follow_folders()
+    public void Namespaces_follow_the_folders_of_rooms()
     {
         var wrong = new List<string>();
         foreach (var (folder, root) in new[] { ("src/Engine", Rooms.Engine), ("src/Provider", Rooms.Provider) })
@@ -68,16 +69,19 @@ public partial class ReferenceTests
             foreach (var file in Directory.EnumerateFiles(top, "*.cs", SearchOption.AllDirectories))
             {
                 var place = Path.GetRelativePath(top, Path.GetDirectoryName(file)!).Replace('\\', '/');
-                var expected = place is "." or "Errors" ? root : root + "." + place.Replace('/', '.');
-                if (place is "bin" or "obj" || place.StartsWith("bin/", StringComparison.Ordinal) || place.StartsWith("obj/", StringComparison.Ordinal))
+                if (place.Split('/')[0] is "bin" or "obj")
                 {
                     continue;
                 }
 
-                // Registration extensions live where every .NET developer finds them without a using.
+                // Folders inside a room are shelves: they may have a namespace of their own or share the room's. Typed errors share the root's, and
+                // registration extensions live where every .NET developer finds them without a using.
+                var own = place is "." or "Errors" ? root : root + "." + place.Replace('/', '.');
+                var room = Rooms.Of(own, own + ".Type", isException: false);
+                var shared = root == Rooms.Engine && room is not (Rooms.Top or Rooms.Errors) ? root + "." + room : root;
                 wrong.AddRange(Namespace().Matches(File.ReadAllText(file)).Select(match => match.Groups["name"].Value)
-                    .Where(space => space != expected && space != "Microsoft.Extensions.DependencyInjection")
-                    .Select(space => $"{folder}/{Path.GetRelativePath(top, file)} declares {space}; its folder says {expected}."));
+                    .Where(space => space != own && space != shared && space != "Microsoft.Extensions.DependencyInjection")
+                    .Select(space => $"{folder}/{Path.GetRelativePath(top, file)} declares {space}; its folder says {own}."));
             }
         }
 

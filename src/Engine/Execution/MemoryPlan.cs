@@ -15,19 +15,25 @@ internal sealed record MemoryPlan(int Pages, int ContextLength, long Bytes)
     /// <summary>Share of the memory this process may use that the cache takes when nothing is said. Pages cost memory only once they are used.</summary>
     private const double DefaultShare = 0.25;
 
+    /// <param name="backend">Says what a page takes.</param>
+    /// <param name="shape">The model's.</param>
+    /// <param name="contextLength">Longest sequence asked for, in tokens; 0 takes what the model allows and the cache holds.</param>
+    /// <param name="cacheBytes">Bytes of cache asked for; 0 takes a share of the memory.</param>
+    /// <param name="maxSequences">Sequences that may run at once: more pages than these can fill are of no use.</param>
+    /// <param name="log">Told when the context is less than the model's.</param>
     /// <exception cref="UnsupportedModelException">The context asked for is longer than the model's.</exception>
     /// <exception cref="KvCapacityException">Not even one page fits.</exception>
-    public static MemoryPlan Make(IBackend backend, ModelShape shape, EngineOptions options)
+    public static MemoryPlan Make(IBackend backend, ModelShape shape, int contextLength, long cacheBytes, int maxSequences, Action<string>? log)
     {
-        if (options.ContextLength > shape.MaxPositions)
+        if (contextLength > shape.MaxPositions)
         {
-            throw new UnsupportedModelException($"ContextLength {options.ContextLength} is more than the model's max_position_embeddings, {shape.MaxPositions}.", nameof(options.ContextLength));
+            throw new UnsupportedModelException($"ContextLength {contextLength} is more than the model's max_position_embeddings, {shape.MaxPositions}.", "ContextLength");
         }
 
-        var context = options.ContextLength > 0 ? options.ContextLength : shape.MaxPositions;
+        var context = contextLength > 0 ? contextLength : shape.MaxPositions;
         var pageBytes = backend.KvPageBytes(shape.Layers, PageSize, shape.KvHeads, shape.HeadDim);
-        var budget = options.KvCacheBytes > 0 ? options.KvCacheBytes : (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * DefaultShare);
-        var wanted = ((context + (long)PageSize - 1) / PageSize) * options.MaxBatchSequences;
+        var budget = cacheBytes > 0 ? cacheBytes : (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * DefaultShare);
+        var wanted = ((context + (long)PageSize - 1) / PageSize) * maxSequences;
         var pages = (int)Math.Min(Math.Min(wanted, budget / pageBytes), int.MaxValue / 2);
         if (pages < 1)
         {
@@ -35,9 +41,9 @@ internal sealed record MemoryPlan(int Pages, int ContextLength, long Bytes)
         }
 
         var capacity = (int)Math.Min((long)pages * PageSize, int.MaxValue);
-        if (options.ContextLength == 0 && context > capacity)
+        if (contextLength == 0 && context > capacity)
         {
-            options.Log?.Invoke($"Context limited to {capacity} tokens of the model's {shape.MaxPositions}: that is what a KV cache of {budget} bytes holds.");
+            log?.Invoke($"Context limited to {capacity} tokens of the model's {shape.MaxPositions}: that is what a KV cache of {budget} bytes holds.");
             context = capacity;
         }
 

@@ -238,7 +238,7 @@ public sealed class LifecycleTests : IDisposable
     [InlineData(true)]
     public async Task CL06_disposing_ends_streams_and_queued_calls_with_ObjectDisposedException(bool ownsEngine)
     {
-        using var engine = LlmEngine.Load(_model.Path, new EngineOptions { Threads = 2, KvCacheBytes = 16 << 20, MaxBatchSequences = 1 });
+        using var engine = LlmEngine.Load(_model.Path, new EngineOptions { Threads = 1, KvCacheBytes = 16 << 20, MaxBatchSequences = 1 });
         using var client = new KvPrefetchChatClient(engine, ownsEngine);
         await using var streaming = await Chat.StartedAsync(client.GetStreamingResponseAsync(Hello, Chat.Greedy(Long)));
         var queued = client.GetResponseAsync(Hello, Chat.Greedy(5));

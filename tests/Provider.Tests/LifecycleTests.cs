@@ -233,6 +233,17 @@ public sealed class LifecycleTests : IDisposable
         await Chat.IdleAsync(engine);
     }
 
+    [Fact]
+    public async Task CR04_a_prompt_that_the_cache_can_never_hold_is_refused_before_the_first_update()
+    {
+        var (client, engine) = await LoadedAsync(o => (o.ContextLength, o.KvCacheBytes) = (2048, 100_000));
+        var expected = (await client.GetResponseAsync(Hello, Chat.Greedy(5))).Text;
+        await using var refused = client.GetStreamingResponseAsync(Chat.User(new string('0', 1500)), Chat.Greedy(5)).GetAsyncEnumerator();
+        await Assert.ThrowsAsync<KvCapacityException>(async () => await refused.MoveNextAsync());
+        Assert.Equal(expected, (await client.GetResponseAsync(Hello, Chat.Greedy(5))).Text);
+        await Chat.IdleAsync(engine);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -18,6 +18,7 @@ internal sealed partial class EngineHost : IDisposable
     private readonly List<IProgress<ModelLoadProgress>> _observers = [];
     private Task<LoadedEngine>? _loading;
     private LoadedEngine? _loaded;
+    private volatile bool _isDisposed;
 
     /// <summary>Loads the folder that the options name, when first asked. The options are copied.</summary>
     public EngineHost(KvPrefetchOptions options, ILogger logger)
@@ -55,7 +56,7 @@ internal sealed partial class EngineHost : IDisposable
     /// <summary>Why the last attempt to load failed; null while none has. The next request tries again.</summary>
     public Exception? LoadError { get; private set; }
 
-    public bool IsDisposed => _disposed.IsCancellationRequested;
+    public bool IsDisposed => _isDisposed;
 
     /// <summary>Cancelled when the host is disposed.</summary>
     public CancellationToken Disposed => _disposed;
@@ -75,6 +76,7 @@ internal sealed partial class EngineHost : IDisposable
         Task<LoadedEngine> loading;
         lock (_gate)
         {
+            ObjectDisposedException.ThrowIf(IsDisposed, typeof(KvPrefetchChatClient));
             if (progress is not null)
             {
                 _observers.Add(progress);
@@ -114,15 +116,17 @@ internal sealed partial class EngineHost : IDisposable
         LoadedEngine? loaded;
         lock (_gate)
         {
-            if (IsDisposed)
+            if (_isDisposed)
             {
                 return;
             }
 
-            _disposal.Cancel();
+            _isDisposed = true;
             loaded = _loaded;
         }
 
+        // Not on this thread: what waits for the token is code of others.
+        _ = _disposal.CancelAsync();
         if (_ownsEngine)
         {
             loaded?.Engine.Dispose();
@@ -143,7 +147,7 @@ internal sealed partial class EngineHost : IDisposable
             lock (_gate)
             {
                 // Disposed meanwhile: nobody else would free what was just loaded.
-                _disposed.ThrowIfCancellationRequested();
+                ObjectDisposedException.ThrowIf(_isDisposed, typeof(KvPrefetchChatClient));
                 Volatile.Write(ref _loaded, loaded);
                 LoadError = null;
             }
@@ -154,7 +158,7 @@ internal sealed partial class EngineHost : IDisposable
         catch (Exception e)
         {
             engine?.Dispose();
-            if (e is not OperationCanceledException)
+            if (!_isDisposed)
             {
                 LoadError = e;
             }

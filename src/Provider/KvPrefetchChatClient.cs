@@ -80,7 +80,7 @@ public sealed class KvPrefetchChatClient : IChatClient
     /// <summary>Ends this client's streams, and frees the model if the client loaded it or was given it to own. May be called at any time, twice too.</summary>
     public void Dispose()
     {
-        _disposal.Cancel();
+        _ = _disposal.CancelAsync(); // not on this thread: what waits for the token is code of others
         if (_ownsHost)
         {
             _host.Dispose();

@@ -37,7 +37,7 @@ public sealed class KvPrefetchOptions : IValidatableObject
     public long KvCacheBytes { get; set; }
 
     /// <summary>Requests that may run at once.</summary>
-    [Bounds(1, 65_536, "requests that may run at once")]
+    [Bounds(1, 4096, "requests that may run at once")]
     public int MaxBatchSequences { get; set; } = 64;
 
     /// <summary>Tokens that one step may compute: prompt chunks and decodes together.</summary>
@@ -45,7 +45,7 @@ public sealed class KvPrefetchOptions : IValidatableObject
     public int MaxBatchTokens { get; set; } = 512;
 
     /// <summary>Requests that may wait beyond those running; one more is refused.</summary>
-    [Bounds(0, 1_000_000, "requests that may wait beyond those running")]
+    [Bounds(0, 1_048_576, "requests that may wait beyond those running")]
     public int MaxQueue { get; set; } = 512;
 
     /// <summary>When a registered client loads its model. A client made by its constructor loads at the first request or at <see cref="KvPrefetchChatClient.LoadAsync"/>.</summary>

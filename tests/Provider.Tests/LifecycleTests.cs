@@ -233,12 +233,23 @@ public sealed class LifecycleTests : IDisposable
         await Chat.IdleAsync(engine);
     }
 
+    [Fact]
+    public async Task CR04_a_prompt_that_the_cache_can_never_hold_is_refused_before_the_first_update()
+    {
+        var (client, engine) = await LoadedAsync(o => (o.ContextLength, o.KvCacheBytes) = (2048, 100_000));
+        var expected = (await client.GetResponseAsync(Hello, Chat.Greedy(5))).Text;
+        await using var refused = client.GetStreamingResponseAsync(Chat.User(new string('0', 1500)), Chat.Greedy(5)).GetAsyncEnumerator();
+        await Assert.ThrowsAsync<KvCapacityException>(async () => await refused.MoveNextAsync());
+        Assert.Equal(expected, (await client.GetResponseAsync(Hello, Chat.Greedy(5))).Text);
+        await Chat.IdleAsync(engine);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public async Task CL06_disposing_ends_streams_and_queued_calls_with_ObjectDisposedException(bool ownsEngine)
     {
-        using var engine = LlmEngine.Load(_model.Path, new EngineOptions { Threads = 2, KvCacheBytes = 16 << 20, MaxBatchSequences = 1 });
+        using var engine = LlmEngine.Load(_model.Path, new EngineOptions { Threads = 1, KvCacheBytes = 16 << 20, MaxBatchSequences = 1 });
         using var client = new KvPrefetchChatClient(engine, ownsEngine);
         await using var streaming = await Chat.StartedAsync(client.GetStreamingResponseAsync(Hello, Chat.Greedy(Long)));
         var queued = client.GetResponseAsync(Hello, Chat.Greedy(5));

@@ -47,7 +47,7 @@ public sealed class OptionsTests
         string[] expected =
         [
             "Threads: -1 is out of range; set it to 0 .. 1024", "ContextLength: -2 is out of range; set it to 0 .. 2147483647", "KvCacheBytes: -3 is out of range; set it to 0 .. 9223372036854775807",
-            "MaxBatchSequences: 0 is out of range; set it to 1 .. 65536", "MaxBatchTokens: 0 is out of range; set it to 1 .. 65536", "MaxQueue: -4 is out of range; set it to 0 .. 1000000",
+            "MaxBatchSequences: 0 is out of range; set it to 1 .. 4096", "MaxBatchTokens: 0 is out of range; set it to 1 .. 65536", "MaxQueue: -4 is out of range; set it to 0 .. 1048576",
         ];
         Assert.All(expected, part => Assert.Contains(part, message, StringComparison.Ordinal));
     }

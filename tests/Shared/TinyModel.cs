@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -66,7 +67,7 @@ internal sealed class TinyModel : IDisposable
         "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}" +
         "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+    private static readonly JsonSerializerOptions Published = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private TinyModel(string path) => Path = path;
 
@@ -352,5 +353,5 @@ internal sealed class TinyModel : IDisposable
     }
 
     private static void Write(string folder, string name, JsonNode json) =>
-        File.WriteAllText(System.IO.Path.Combine(folder, name), json.ToJsonString(Indented));
+        File.WriteAllText(System.IO.Path.Combine(folder, name), json.ToJsonString(Published));
 }

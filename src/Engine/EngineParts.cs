@@ -1,5 +1,4 @@
 using KvPrefetch.Engine.Backends;
-using KvPrefetch.Engine.Backends.Cpu;
 using KvPrefetch.Engine.Checkpoints;
 using KvPrefetch.Engine.Execution;
 using KvPrefetch.Engine.Layers;
@@ -13,7 +12,7 @@ namespace KvPrefetch.Engine;
 /// <summary>What loading a folder gives; the engine owns it from then on.</summary>
 internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTemplate? ChatTemplate, Checkpoint Checkpoint, IBackend Backend, ModelRunner Runner, MemoryPlan Plan)
 {
-    public static EngineParts Load(string path, EngineOptions options, IProgress<ModelLoadProgress>? progress, CancellationToken cancellationToken)
+    public static EngineParts Load(string path, EngineOptions options, Func<IBackend> createBackend, IProgress<ModelLoadProgress>? progress, CancellationToken cancellationToken)
     {
         void Enter(string stage, double fraction)
         {
@@ -32,7 +31,7 @@ internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTe
         using var undo = new Undo();
         Enter("Opening weights", 0.1);
         var checkpoint = undo.Add(Checkpoint.Open(folder, options.Log));
-        var backend = undo.Add(CpuBackend.Create(options.Threads));
+        var backend = undo.Add(createBackend());
         var weights = new WeightLoader(new WeightBinder(checkpoint, log: options.Log), backend);
         var model = undo.Add(family.Build(weights, options.MaxBatchTokens, options.MaxBatchSequences));
         Enter("Planning memory", 0.5);

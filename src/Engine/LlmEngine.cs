@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Backends.Cpu;
 using KvPrefetch.Engine.Checkpoints;
 using KvPrefetch.Engine.Execution;
 using KvPrefetch.Engine.KvCache;
@@ -102,11 +103,17 @@ public sealed class LlmEngine : IDisposable
     /// <param name="cancellationToken">Gives up between stages.</param>
     public static LlmEngine Load(string folder, EngineOptions? options = null, IProgress<ModelLoadProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(folder);
         options ??= new EngineOptions();
+        return Load(folder, options, () => CpuBackend.Create(options.Threads), progress, cancellationToken);
+    }
+
+    /// <summary>The same on a backend of the caller's choice, which the engine owns from then on.</summary>
+    internal static LlmEngine Load(string folder, EngineOptions options, Func<IBackend> createBackend, IProgress<ModelLoadProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
         options.Validate();
         var started = Stopwatch.GetTimestamp();
-        var parts = EngineParts.Load(folder, options, progress, cancellationToken);
+        var parts = EngineParts.Load(folder, options, createBackend, progress, cancellationToken);
         return new LlmEngine(parts, options, Stopwatch.GetElapsedTime(started));
     }
 

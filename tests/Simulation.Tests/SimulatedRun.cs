@@ -41,6 +41,7 @@ internal sealed class SimulatedRun
     private readonly List<Event> _events = [];
     private readonly int[] _tokens;
     private readonly int[] _computed = new int[Scenario.MaxAlive];
+    private readonly int[] _held = new int[Scenario.MaxAlive];
     private long _preemptions;
 
     public SimulatedRun(ulong seed, Bug bug = Bug.None, bool checksInvariants = true, Scenario? scenario = null)
@@ -110,11 +111,13 @@ internal sealed class SimulatedRun
         for (var i = 0; i < _alive.Count; i++)
         {
             _computed[i] = _alive[i].Computed;
+            _held[i] = _alive[i].Pages.Length;
         }
 
         var batch = _scheduler.Next();
         CheckBatch(batch);
         CheckIdleness(batch);
+        CheckNeed();
         for (var i = 0; i < batch.Count; i++)
         {
             ref readonly var item = ref batch[i];
@@ -193,6 +196,19 @@ internal sealed class SimulatedRun
             && (running == 0 || (batch.Count == running && batch[running - 1].Samples && _pool.PagesFor(head.Count) + running <= _pool.FreeCount)))
         {
             Require($"request {head.Id} could have been admitted");
+        }
+    }
+
+    /// <summary>Nobody is preempted for less than a missing page: without the last to give way (the oldest of them) there would not be enough.</summary>
+    private void CheckNeed()
+    {
+        for (var i = 0; i < _alive.Count && _scheduler.Preemptions > _preemptions; i++)
+        {
+            if (_held[i] > 0 && _alive[i] is { IsFinished: false, Pages.Length: 0 })
+            {
+                Require(_pool.FreeCount < _held[i], "a request was preempted although there were pages");
+                return;
+            }
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace KvPrefetch.Engine.Checkpoints;
 
 /// <summary>All tensors of a model folder, by name, mapped and not read. Immutable; safe for concurrent use until disposed.</summary>
@@ -8,25 +10,30 @@ internal sealed class Checkpoint : IDisposable
     private static readonly string[] PickleExtensions = [".bin", ".pt", ".pth", ".ckpt", ".pkl"];
 
     private readonly SafetensorsFile[] _files;
-    private readonly Dictionary<string, (int File, int Entry)> _tensors;
 
-    private Checkpoint(SafetensorsFile[] files, Dictionary<string, (int File, int Entry)> tensors)
+    /// <summary>Tensors are numbered through all files; here each file's first number.</summary>
+    private readonly int[] _firsts;
+    private readonly Dictionary<string, int> _tensors;
+
+    private Checkpoint(SafetensorsFile[] files)
     {
-        (_files, _tensors) = (files, tensors);
-        foreach (var file in files)
+        (_files, _firsts) = (files, new int[files.Length]);
+        var count = 0;
+        for (var f = 0; f < files.Length; f++)
         {
-            foreach (ref readonly var entry in file.Entries)
-            {
-                TotalBytes = checked(TotalBytes + entry.ByteLength);
-            }
+            _firsts[f] = count;
+            count = checked(count + files[f].Entries.Length);
         }
+
+        _tensors = new Dictionary<string, int>(count, StringComparer.Ordinal);
+        Number();
     }
 
     /// <summary>Names of all tensors.</summary>
     public IReadOnlyCollection<string> Names => _tensors.Keys;
 
     /// <summary>Bytes of all tensors.</summary>
-    public long TotalBytes { get; }
+    public long TotalBytes { get; private set; }
 
     /// <summary>Names of the files.</summary>
     public IReadOnlyList<string> Files => [.. _files.Select(f => f.FileName)];
@@ -53,9 +60,10 @@ internal sealed class Checkpoint : IDisposable
     /// <summary>The tensor, or false when there is none of this name. Throws <see cref="UnsupportedModelException"/> for an element type that the engine does not read.</summary>
     public bool TryGet(string name, out TensorView tensor)
     {
-        if (_tensors.TryGetValue(name, out var place))
+        if (_tensors.TryGetValue(name, out var number))
         {
-            tensor = _files[place.File].View(place.Entry);
+            var file = FileIndex(number);
+            tensor = _files[file].View(number - _firsts[file]);
             return true;
         }
 
@@ -66,7 +74,7 @@ internal sealed class Checkpoint : IDisposable
     public bool Contains(string name) => _tensors.ContainsKey(name);
 
     /// <summary>File that holds the tensor.</summary>
-    public string FileOf(string name) => _files[_tensors[name].File].FileName;
+    public string FileOf(string name) => _files[FileIndex(_tensors[name])].FileName;
 
     /// <summary>Throws <see cref="ModelFormatException"/> with code <c>FileChanged</c> when a file was changed since it was opened. Between this check and a read of mapped bytes a file can still be cut;
     /// on Linux the process then ends with SIGBUS: do not replace the files of a loaded model in place (write beside and rename instead).</summary>
@@ -104,7 +112,7 @@ internal sealed class Checkpoint : IDisposable
                 files.Add(SafetensorsFile.Open(paths[i]!, names[i]));
             }
 
-            var checkpoint = new Checkpoint([.. files], Join(files));
+            var checkpoint = new Checkpoint([.. files]);
             if (index is not null)
             {
                 checkpoint.Compare(index, log);
@@ -119,31 +127,49 @@ internal sealed class Checkpoint : IDisposable
         }
     }
 
-    private static Dictionary<string, (int File, int Entry)> Join(List<SafetensorsFile> files)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Number()
     {
-        var count = 0;
-        files.ForEach(f => count = checked(count + f.Entries.Length));
-        var tensors = new Dictionary<string, (int File, int Entry)>(count, StringComparer.Ordinal);
-        for (var f = 0; f < files.Count; f++)
+        for (var f = 0; f < _files.Length; f++)
         {
-            var entries = files[f].Entries;
+            var entries = _files[f].Entries;
             for (var e = 0; e < entries.Length; e++)
             {
-                if (!tensors.TryAdd(entries[e].Name, (f, e)))
+                TotalBytes = checked(TotalBytes + entries[e].ByteLength);
+                if (!_tensors.TryAdd(entries[e].Name, _firsts[f] + e))
                 {
-                    var other = files[tensors[entries[e].Name].File].FileName;
-                    throw new ModelFormatException("DuplicateTensor", $"The tensor {Excerpt.Of(entries[e].Name)} is in {other} and in {files[f].FileName}.", files[f].FileName, entries[e].Name);
+                    throw new ModelFormatException("DuplicateTensor", $"The tensor {Excerpt.Of(entries[e].Name)} is in {FileOf(entries[e].Name)} and in {_files[f].FileName}.", _files[f].FileName, entries[e].Name);
                 }
             }
         }
+    }
 
-        return tensors;
+    /// <summary>The last file whose first number is not above this one (files without tensors share a number with the next).</summary>
+    private int FileIndex(int number)
+    {
+        var index = _firsts.AsSpan().BinarySearch(number);
+        index = index < 0 ? ~index - 1 : index;
+        while (index + 1 < _firsts.Length && _firsts[index + 1] == number)
+        {
+            index++;
+        }
+
+        return index;
     }
 
     /// <summary>Index and files must agree on every tensor that the index names. What only the files hold is kept (a family that does not know it will say so) and logged.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Compare(ShardIndex index, Action<string>? log)
     {
-        List<string> lacking = [.. index.Files.Where(p => !_tensors.TryGetValue(p.Key, out var place) || !string.Equals(_files[place.File].FileName, p.Value, StringComparison.Ordinal)).Select(p => p.Key)];
+        List<string> lacking = [];
+        foreach (var (tensor, file) in index.Files)
+        {
+            if (!_tensors.TryGetValue(tensor, out var number) || !string.Equals(_files[FileIndex(number)].FileName, file, StringComparison.Ordinal))
+            {
+                lacking.Add(tensor);
+            }
+        }
+
         if (lacking.Count > 0)
         {
             var first = lacking[0];

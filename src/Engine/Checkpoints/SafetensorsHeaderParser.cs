@@ -1,8 +1,10 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace KvPrefetch.Engine.Checkpoints;
 
-/// <summary>One pass over the JSON of a safetensors header. Every entry is checked by itself here; how entries lie beside each other is the caller's matter.</summary>
+/// <summary>One pass over the JSON of a safetensors header. Every entry is checked by itself here; how entries lie beside each other is the caller's matter.
+/// A model is opened once in a process, before the compiler finds the time to optimise: the loops ask for it at once, and the collections are those that the runtime brings compiled.</summary>
 internal ref struct SafetensorsHeaderParser
 {
     /// <summary>Offsets from here on cannot be told apart by programs that read numbers as doubles; no file is that long.</summary>
@@ -22,6 +24,7 @@ internal ref struct SafetensorsHeaderParser
     public readonly long Position => _reader.BytesConsumed;
 
     /// <summary>Reads the whole header; a <see cref="JsonException"/> comes out where it is not JSON.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public SafetensorsEntry[] ReadAll()
     {
         _reader.Read();
@@ -30,13 +33,19 @@ internal ref struct SafetensorsHeaderParser
             throw Error("HeaderNotObject", "the header is not a JSON object", null);
         }
 
-        var entries = new List<SafetensorsEntry>();
+        var entries = new SafetensorsEntry[64];
+        var count = 0;
         var hasMetadata = false;
-        while (_reader.Read() && _reader.TokenType == JsonTokenType.PropertyName)
+        while (NextProperty())
         {
             if (!_reader.ValueTextEquals("__metadata__"u8))
             {
-                entries.Add(ReadEntry(Text()));
+                if (count == entries.Length)
+                {
+                    Array.Resize(ref entries, 2 * count);
+                }
+
+                entries[count++] = ReadEntry(Text());
                 continue;
             }
 
@@ -50,7 +59,8 @@ internal ref struct SafetensorsHeaderParser
         }
 
         _reader.Read(); // nothing but white space may follow: anything else throws
-        return [.. entries];
+        Array.Resize(ref entries, count);
+        return entries;
     }
 
     /// <summary>A map of strings; the engine has no use for it.</summary>
@@ -67,16 +77,19 @@ internal ref struct SafetensorsHeaderParser
             throw Error("MetadataInvalid", "__metadata__ is not an object", null);
         }
 
-        while (_reader.Read() && _reader.TokenType == JsonTokenType.PropertyName)
+        while (NextProperty())
         {
             _reader.Read();
             if (_reader.TokenType != JsonTokenType.String)
             {
                 throw Error("MetadataInvalid", "__metadata__ holds a value that is not a string", null);
             }
+
+            RequireText();
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private SafetensorsEntry ReadEntry(string name)
     {
         _reader.Read();
@@ -88,7 +101,7 @@ internal ref struct SafetensorsHeaderParser
         SafetensorsType? type = null;
         long[]? shape = null;
         (long Begin, long End)? offsets = null;
-        while (_reader.Read() && _reader.TokenType == JsonTokenType.PropertyName)
+        while (NextProperty())
         {
             if (_reader.ValueTextEquals("dtype"u8))
             {
@@ -121,6 +134,7 @@ internal ref struct SafetensorsHeaderParser
         return new SafetensorsEntry(name, type, shape, begin, end);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private SafetensorsType ReadType(string name)
     {
         _reader.Read();
@@ -129,9 +143,11 @@ internal ref struct SafetensorsHeaderParser
             throw Error("UnknownDtype", $"its dtype is {Kind()}, not a string", name);
         }
 
+        RequireText();
         return SafetensorsTypes.Find(ref _reader) ?? throw Error("UnknownDtype", $"its dtype {Excerpt.Of(Text())} is not one of the format's", name);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private long[] ReadShape(string name)
     {
         _reader.Read();
@@ -165,6 +181,7 @@ internal ref struct SafetensorsHeaderParser
         return _shapes.Get(dimensions[..rank]);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private (long Begin, long End) ReadOffsets(string name)
     {
         _reader.Read();
@@ -184,6 +201,7 @@ internal ref struct SafetensorsHeaderParser
         return begin <= end ? (begin, end) : throw Error("InvalidOffset", $"it begins at byte {begin} of the data and ends at {end}", name);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private long ReadOffset(string name)
     {
         _reader.Read();
@@ -195,6 +213,7 @@ internal ref struct SafetensorsHeaderParser
         return offset < OffsetLimit ? (long)offset : throw Error("InvalidOffset", $"its offset {offset} is not below 2^53", name);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void RequireSize(string name, SafetensorsType type, long[] shape, long actual)
     {
         long count = 1;
@@ -246,6 +265,26 @@ internal ref struct SafetensorsHeaderParser
         _ => "an array",
     };
 
+    private bool NextProperty()
+    {
+        if (!_reader.Read() || _reader.TokenType != JsonTokenType.PropertyName)
+        {
+            return false;
+        }
+
+        RequireText();
+        return true;
+    }
+
+    /// <summary>A string may spell half a surrogate pair, which no later comparison could take.</summary>
+    private readonly void RequireText()
+    {
+        if (_reader.ValueIsEscaped)
+        {
+            _ = Text();
+        }
+    }
+
     private readonly string Text()
     {
         try
@@ -270,6 +309,7 @@ internal sealed class ShapeCache
 {
     private readonly long[]?[] _slots = new long[]?[64];
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public long[] Get(ReadOnlySpan<long> shape)
     {
         var hash = (uint)shape.Length;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using KvPrefetch.Engine.Numerics;
 
@@ -23,6 +24,7 @@ internal static class SafetensorsTypes
     public static string Supported { get; } = string.Join(", ", All.Where(t => t.Type.Type is not null).Select(t => t.Type.Name));
 
     /// <summary>The type that the reader's current string names, or null.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static SafetensorsType? Find(ref Utf8JsonReader reader)
     {
         foreach (var (utf8, type) in All)

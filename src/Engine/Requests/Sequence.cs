@@ -101,6 +101,5 @@ internal sealed class Sequence
 
     internal void Advance(int tokens) => Computed += tokens;
 
-    /// <summary>Ends the sequence, unless it has ended already: the first reason stays.</summary>
-    internal void End(FinishReason reason) => Finish ??= reason;
+    internal void End(FinishReason reason) => Finish = reason;
 }

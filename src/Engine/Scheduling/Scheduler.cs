@@ -83,12 +83,11 @@ internal sealed class Scheduler
 
         _batch.Clear();
         var budget = _maxBatchTokens;
-        var promptsDone = true;
         for (var i = 0; i < RunningCount; i++)
         {
-            // Those behind this one keep a token each.
+            // One token for all but the latest, so that the budget lasts.
             var sequence = _running[i]!;
-            var tokens = Reserve(sequence, i, budget - (RunningCount - 1 - i));
+            var tokens = Reserve(sequence, i, budget);
             if (tokens > 0)
             {
                 _batch.Add(sequence, tokens);
@@ -100,14 +99,9 @@ internal sealed class Scheduler
             }
 
             budget -= tokens;
-            promptsDone = sequence.Computed + tokens == sequence.Count;
         }
 
-        if (promptsDone)
-        {
-            Admit(budget);
-        }
-
+        Admit(budget);
         _uncommitted = _batch.Count > 0;
         return _batch;
     }
@@ -149,7 +143,7 @@ internal sealed class Scheduler
         RemoveFinished();
     }
 
-    /// <summary>Admits from the head of the queue while tokens, places and pages last.</summary>
+    /// <summary>Admits from the head of the queue while tokens, places and pages last. Behind an unfinished prompt there is no token or no page left.</summary>
     private void Admit(int budget)
     {
         if (RunningCount == 0 && _pool.UsedCount > 0)
@@ -170,10 +164,6 @@ internal sealed class Scheduler
             var tokens = Reserve(sequence, RunningCount++, budget);
             _batch.Add(sequence, tokens);
             budget -= tokens;
-            if (tokens < sequence.Count)
-            {
-                return;
-            }
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using KvPrefetch.Engine.Checkpoints;
 using KvPrefetch.Engine.Numerics;
 
@@ -44,21 +43,14 @@ public sealed class RealFilesTests
     }
 
     [Fact]
-    public void The_real_model_opens_within_milliseconds()
+    public void The_real_model_is_read()
     {
         var folder = new ModelFolder(TestAssets.SmolLM2);
-        using (Checkpoint.Open(folder))
-        {
-        }
-
-        var clock = Stopwatch.StartNew();
-        using var checkpoint = Checkpoint.Open(folder);
-        var elapsed = clock.Elapsed;
-        Assert.Equal((272, 269_030_016L), (checkpoint.Names.Count, checkpoint.TotalBytes));
-        Assert.True(elapsed < TimeSpan.FromMilliseconds(50), $"took {elapsed}");
         var config = HfConfig.Load(folder);
         Assert.Equal(("llama", DType.BF16, 100_000d), (config.ModelType, config.DeclaredType, RopeParameters.Read(config).Theta));
         Assert.Equal([2], GenerationConfig.Load(folder, 49_152).EosTokens);
-        TestContext.Current.TestOutputHelper?.WriteLine($"opened in {elapsed.TotalMilliseconds:F2} ms");
+        using var checkpoint = Checkpoint.Open(folder);
+        Assert.True(checkpoint.TryGet("model.embed_tokens.weight", out var embedding) && embedding.Shape.SequenceEqual<long>([49_152, 576]));
+        FiniteCheck.Require(embedding);
     }
 }

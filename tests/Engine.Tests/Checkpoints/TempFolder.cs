@@ -20,6 +20,15 @@ internal sealed class TempFolder : IDisposable
 
     public string Write(string name, string text) => Write(name, Encoding.UTF8.GetBytes(text));
 
+    /// <summary>A valid file of bfloat16 tensors whose data takes no room on the disk.</summary>
+    public void WriteSparse(string name, params (string Name, long[] Shape)[] tensors)
+    {
+        var (header, length) = Bytes.Header("BF16", 2, tensors);
+        var path = Write(name, Bytes.File(header));
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Write);
+        stream.SetLength(8 + Encoding.UTF8.GetByteCount(header) + length);
+    }
+
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }
 

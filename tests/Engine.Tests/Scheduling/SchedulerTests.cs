@@ -103,6 +103,20 @@ public class SchedulerTests
     }
 
     [Fact]
+    public void A_sequence_is_admitted_only_while_a_page_stays_free_for_each_that_runs()
+    {
+        var scheduler = new Scheduler(new PagePool(6, 4), 8, 32);
+        for (var id = 1; id <= 3; id++)
+        {
+            scheduler.Add(Sequence(id, 5));
+        }
+
+        // The first takes two pages, the second two of four and leaves one for the first; the third would leave none.
+        Assert.Equal("1:0+5! 2:0+5!", Step(scheduler));
+        Assert.Equal("1:5+1! 2:5+1!", Step(scheduler));
+    }
+
+    [Fact]
     public void KV01_a_sequence_alone_that_cannot_grow_ends_with_length_and_keeps_its_tokens()
     {
         var pool = new PagePool(2, 4);

@@ -1,0 +1,21 @@
+using KvPrefetch.Engine.Backends;
+
+namespace KvPrefetch.Engine.Models;
+
+/// <summary>What the engine must know of a model to run it.</summary>
+/// <param name="Layers">Layers with a key-value cache.</param>
+/// <param name="KvHeads">Heads of keys and values.</param>
+/// <param name="HeadDim">Elements of a head.</param>
+/// <param name="Vocabulary">Logits per token.</param>
+/// <param name="MaxPositions">Longest sequence the model was made for.</param>
+internal sealed record ModelShape(int Layers, int KvHeads, int HeadDim, int Vocabulary, int MaxPositions);
+
+/// <summary>A loaded model: weights and scratch on one backend. One step at a time.</summary>
+internal interface IModel : IDisposable
+{
+    ModelShape Shape { get; }
+
+    /// <summary>Runs the tokens of a step through all layers; the result is valid until the next call.</summary>
+    /// <returns>Logits <c>[step.SampleCount, vocabulary]</c>.</returns>
+    Rows Forward(in StepInputs step);
+}

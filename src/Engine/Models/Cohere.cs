@@ -12,7 +12,7 @@ internal sealed class Cohere : DecoderFamily
     private readonly int[] _windows;
     private readonly bool _positionsEverywhere;
 
-    public Cohere(HfConfig config) : base(config, "layer_norm_eps", headDim: config.ModelType == "cohere2")
+    public Cohere(HfConfig config) : base(config, "layer_norm_eps", headDim: config.ModelType == "cohere2", tied: true)
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
         if (config.GetBoolean("use_qk_norm", false))
@@ -29,7 +29,6 @@ internal sealed class Cohere : DecoderFamily
         Rotary = [ReadRotary()];
     }
 
-    protected override bool TiedByDefault => true;
     protected override float LogitScale { get; }
 
     protected override Norm FinalNorm(WeightLoader weights) => weights.LayerNorm("norm", Hidden, Epsilon, bias: false);

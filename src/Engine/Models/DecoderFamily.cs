@@ -10,17 +10,23 @@ internal abstract class DecoderFamily : IModelFamily
     /// <param name="config">config.json.</param>
     /// <param name="epsilon">Name of the field with the norms' epsilon.</param>
     /// <param name="headDim">True where the family knows head_dim; else it is hidden_size / heads.</param>
+    /// <param name="tied">What a missing tie_word_embeddings means.</param>
     /// <param name="scale">Factor on attention scores; null is 1 / sqrt(head_dim).</param>
-    protected DecoderFamily(HfConfig config, string epsilon = "rms_norm_eps", bool headDim = true, Func<int, float>? scale = null)
+    protected DecoderFamily(HfConfig config, string epsilon = "rms_norm_eps", bool headDim = true, bool tied = false, Func<int, float>? scale = null)
     {
         Config = config;
+        if (config.Quantization is { } quantization)
+        {
+            throw config.Unsupported("quantization_config", $"'{quantization.FindString("quant_method") ?? "given"}'", "weights in BF16, F16 or F32");
+        }
+
         Hidden = config.GetInt32("hidden_size", 1, 1 << 20);
         Inner = config.GetInt32("intermediate_size", 1, 1 << 22);
         Layers = config.GetInt32("num_hidden_layers", 1, 1024);
         Vocabulary = config.GetInt32("vocab_size", 1, 1 << 24);
         MaxPositions = config.GetInt32("max_position_embeddings", 1, int.MaxValue);
         Epsilon = (float)config.GetDouble(epsilon, 1e-12, 1);
-        TiedHead = config.GetBoolean("tie_word_embeddings", TiedByDefault);
+        TiedHead = config.GetBoolean("tie_word_embeddings", tied);
         var heads = config.GetInt32("num_attention_heads", 1, 4096);
         var kvHeads = config.GetInt32("num_key_value_heads", 1, 4096, heads);
         if (heads % kvHeads != 0)
@@ -59,9 +65,6 @@ internal abstract class DecoderFamily : IModelFamily
 
     /// <summary>Positions that layers refer to by index; one unless the family says more.</summary>
     protected IReadOnlyList<RotaryFrequencies> Rotary { get; init; } = [];
-
-    /// <summary>What a missing tie_word_embeddings means.</summary>
-    protected virtual bool TiedByDefault => false;
 
     /// <summary>What stands before <c>embed_tokens</c>, <c>layers</c> and <c>norm</c>.</summary>
     protected virtual string Prefix => "model.";

@@ -7,13 +7,12 @@ namespace KvPrefetch.Engine.Models;
 /// <summary>model_type gemma: gains stored less one, embeddings scaled by sqrt(hidden), GELU with tanh, tied head.</summary>
 internal sealed class Gemma : DecoderFamily
 {
-    public Gemma(HfConfig config) : base(config)
+    public Gemma(HfConfig config) : base(config, tied: true)
     {
         GemmaFields.Check(config);
         Rotary = [ReadRotary()];
     }
 
-    protected override bool TiedByDefault => true;
     protected override float EmbeddingScale => MathF.Sqrt(Hidden);
 
     protected override Norm FinalNorm(WeightLoader weights) => weights.RmsNorm("norm", Hidden, Epsilon, offset: 1);

@@ -10,7 +10,7 @@ internal sealed class Gemma2 : DecoderFamily
     private readonly int[] _windows;
     private readonly float _logitCap;
 
-    public Gemma2(HfConfig config) : base(config, scale: _ => 1f / MathF.Sqrt((float)config.GetDouble("query_pre_attn_scalar", 1e-3, 1e6, 256)))
+    public Gemma2(HfConfig config) : base(config, tied: true, scale: _ => 1f / MathF.Sqrt((float)config.GetDouble("query_pre_attn_scalar", 1e-3, 1e6, 256)))
     {
         GemmaFields.Check(config);
         _windows = ReadWindows(config.FindInt32("sliding_window", 1, int.MaxValue) ?? 4096, i => i % 2 == 0);
@@ -19,7 +19,6 @@ internal sealed class Gemma2 : DecoderFamily
         Rotary = [ReadRotary()];
     }
 
-    protected override bool TiedByDefault => true;
     protected override float EmbeddingScale => MathF.Sqrt(Hidden);
     protected override float LogitSoftCap => _logitCap;
 

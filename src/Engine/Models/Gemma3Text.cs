@@ -10,7 +10,7 @@ internal sealed class Gemma3Text : DecoderFamily
     private readonly int[] _windows;
     private readonly float _logitCap;
 
-    public Gemma3Text(HfConfig config) : base(config, scale: _ => 1f / MathF.Sqrt((float)config.GetDouble("query_pre_attn_scalar", 1e-3, 1e6, 256)))
+    public Gemma3Text(HfConfig config) : base(config, tied: true, scale: _ => 1f / MathF.Sqrt((float)config.GetDouble("query_pre_attn_scalar", 1e-3, 1e6, 256)))
     {
         GemmaFields.Check(config);
         var pattern = config.FindInt32("_sliding_window_pattern", 1, 1024) ?? config.GetInt32("sliding_window_pattern", 1, 1024, 6);
@@ -22,7 +22,6 @@ internal sealed class Gemma3Text : DecoderFamily
             : [ReadRotary(), RotaryPositions.Frequencies(new RopeParameters { Kind = RopeKind.Default, Theta = config.GetDouble("rope_local_base_freq", 1, 1e15, 10_000) }, Attention.HeadDim)];
     }
 
-    protected override bool TiedByDefault => true;
     protected override float EmbeddingScale => MathF.Sqrt(Hidden);
     protected override float LogitSoftCap => _logitCap;
 

@@ -12,7 +12,7 @@ internal sealed class SmolLm3 : DecoderFamily
     private readonly bool[] _hasPositions;
     private readonly int[] _windows;
 
-    public SmolLm3(HfConfig config) : base(config, headDim: false)
+    public SmolLm3(HfConfig config) : base(config, headDim: false, tied: true)
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
         _attentionBias = config.GetBoolean("attention_bias", false);
@@ -30,8 +30,6 @@ internal sealed class SmolLm3 : DecoderFamily
         _windows = ReadWindows(window, i => window is not null && _hasPositions[i]);
         Rotary = [ReadRotary()];
     }
-
-    protected override bool TiedByDefault => true;
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>
     [

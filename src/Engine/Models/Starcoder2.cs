@@ -10,7 +10,7 @@ internal sealed class Starcoder2 : DecoderFamily
     private readonly bool _bias;
     private readonly int[] _windows;
 
-    public Starcoder2(HfConfig config) : base(config, "norm_epsilon", headDim: false)
+    public Starcoder2(HfConfig config) : base(config, "norm_epsilon", headDim: false, tied: true)
     {
         _ = config.GetChoice("hidden_act", ["gelu_pytorch_tanh"]);
         _bias = config.GetBoolean("use_bias", true);
@@ -18,8 +18,6 @@ internal sealed class Starcoder2 : DecoderFamily
         _windows = ReadWindows(window, _ => window is not null);
         Rotary = [ReadRotary()];
     }
-
-    protected override bool TiedByDefault => true;
 
     protected override Norm FinalNorm(WeightLoader weights) => weights.LayerNorm("norm", Hidden, Epsilon);
 

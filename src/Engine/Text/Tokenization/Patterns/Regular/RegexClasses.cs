@@ -57,7 +57,7 @@ internal static class RegexClasses
         }
     }
 
-    /// <summary>The class of a name in <c>\p{...}</c> or <c>[:...:]</c>, or null.</summary>
+    /// <summary>The class of a name in <c>\p{...}</c>, or null.</summary>
     public static CodePointBits? Find(string name)
     {
         var key = Simplify(name);
@@ -75,6 +75,14 @@ internal static class RegexClasses
             _ => Measured(key),
         };
     }
+
+    /// <summary>The class of a name in <c>[:...:]</c>, or null: two of them differ from the property of the same name.</summary>
+    public static CodePointBits? FindPosix(string name) => name switch
+    {
+        "punct" => CodePointBits.OfMask(CodePoints.PunctuationMask | CodePoints.Symbol),
+        "word" => CodePointBits.OfMask(CodePoints.Word),
+        _ => Find(name),
+    };
 
     private static CodePointBits Range(int first, int last)
     {

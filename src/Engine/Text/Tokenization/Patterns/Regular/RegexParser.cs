@@ -577,7 +577,7 @@ internal sealed class RegexParser
             var negative = Accept('^');
             var end = _source.IndexOf(":]", _at, StringComparison.Ordinal);
             var name = end < 0 ? throw Invalid("has an unfinished class name") : _source[_at..end];
-            var named = RegexClasses.Find(name) ?? throw Invalid($"names the unknown class '{TokenizerErrors.Shown(name)}'");
+            var named = RegexClasses.FindPosix(name) ?? throw Invalid($"names the unknown class '{TokenizerErrors.Shown(name)}'");
             _at = end + 2;
             if (negative)
             {

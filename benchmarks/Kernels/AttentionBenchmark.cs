@@ -42,7 +42,7 @@ public class AttentionBenchmark
                     _backend.Download(_qkv, row).Fill(0.01f * (row % 7));
                 }
 
-                _backend.RotateAndStore(step, layer, _qkv, rotary, Shape);
+                _backend.RotateAndStore(step, layer, _qkv, rotary, RotaryPairs.Halves, Shape);
             }
         }
 

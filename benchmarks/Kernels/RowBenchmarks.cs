@@ -50,7 +50,7 @@ public class NormBenchmark : RowBenchmark
     public override KernelCase Kernel { get; set; } = null!;
 
     [Benchmark]
-    public void AddRmsNorm() => Backend.AddRmsNorm(_residual, _x, _gain, 1e-5f, _output, Kernel.Rows);
+    public void AddRmsNorm() => Backend.AddRmsNorm(_residual, _x, 1f, _gain, 1e-5f, _output, Kernel.Rows);
 
     protected override void Allocate() =>
         (_residual, _x, _output, _gain) = (Filled(Sizes.Hidden), Filled(Sizes.Hidden), Filled(Sizes.Hidden), DeviceBuffer.OnHost(DType.F32, Sizes.Hidden));
@@ -68,7 +68,7 @@ public class ActivationBenchmark : RowBenchmark
     public override KernelCase Kernel { get; set; } = null!;
 
     [Benchmark]
-    public void GatedActivation() => Backend.GatedActivation(_gateUp, Activation.Silu, _output, Kernel.Rows);
+    public void GatedActivation() => Backend.GatedActivation(_gateUp, ActivationKind.Silu, _output, Kernel.Rows);
 
     protected override void Allocate() => (_gateUp, _output) = (Filled(2 * Sizes.Intermediate), Filled(Sizes.Intermediate));
 }

@@ -61,43 +61,81 @@ public abstract class BackendConformance : IDisposable
     }
 
     [Theory]
-    [InlineData(1, 576)]
-    [InlineData(3, 64)]
-    [InlineData(5, 37)]
-    [InlineData(40, 130)]
-    public void RmsNormAndAddRmsNorm(int rows, int columns)
+    [InlineData(1, 576, 9)]
+    [InlineData(3, 64, 1)]
+    [InlineData(5, 37, 1)]
+    [InlineData(40, 130, 2)]
+    public void Norms(int rows, int columns, int groups)
     {
-        float[] x = Values(rows * columns), addend = Values(rows * columns), gain = Values(columns);
-        float[] expected = new float[3 * rows * columns], actual = new float[expected.Length];
+        float[] x = Values(rows * columns), addend = Values(rows * columns), gain = Values(columns), bias = Values(columns);
+        float[] expected = new float[6 * rows * columns], actual = new float[expected.Length];
         foreach (var (backend, result) in Both(expected, actual))
         {
-            using var pinned = new Pinned(MemoryMarshal.AsBytes<float>(gain).ToArray());
-            var weight = backend.LoadVector("gain", DType.F32, columns, pinned[0]);
+            using var pinned = new Pinned(MemoryMarshal.AsBytes<float>(gain).ToArray(), MemoryMarshal.AsBytes<float>(bias).ToArray());
+            DeviceBuffer g = backend.LoadVector("gain", DType.F32, columns, pinned[0], offset: 1), b = backend.LoadVector("bias", DType.F32, columns, pinned[1]);
             Rows input = Upload(backend, x, rows, columns), add = Upload(backend, addend, rows, columns), output = Poisoned(backend, rows, columns);
-            backend.RmsNorm(input, weight, 1e-5f, output, rows);
+            var rest = result.AsMemory();
+            void Keep(Rows view)
+            {
+                Download(backend, view, rows, rest.Span[..(rows * columns)]);
+                rest = rest[(rows * columns)..];
+            }
+
+            backend.RmsNorm(input, g, 1e-5f, output, rows, groups);
+            Keep(output);
+            backend.LayerNorm(input, g, b, 1e-5f, output, rows);
+            Keep(output);
+            backend.LayerNorm(output, g, bias: null, 1e-5f, output, rows);
+            Keep(output);
+            backend.AddRmsNorm(input, add, 0.7f, g, 1e-5f, output, rows);
+            Keep(output);
+            Keep(input);
+            backend.Add(input, output, -1.5f, rows);
+            Keep(input);
+        }
+
+        AssertClose(expected, actual, 4e-6);
+    }
+
+    [Theory]
+    [InlineData(0, 1, 1536)]
+    [InlineData(0, 3, 48)]
+    [InlineData(1, 9, 33)]
+    [InlineData(2, 2, 70)]
+    [InlineData(2, 9, 33)]
+    [InlineData(3, 5, 40)]
+    [InlineData(4, 3, 21)]
+    public void Activations(int kind, int rows, int columns)
+    {
+        var activation = new Activation((ActivationKind)kind, P: 0.8f, N: 0.6f, Beta: 0.5f, Epsilon: -1e-6f);
+        var x = Values(rows * 2 * columns, scale: 4);
+        (x[0], x[1]) = (-80, 80);
+        float[] expected = new float[2 * rows * columns], actual = new float[expected.Length];
+        foreach (var (backend, result) in Both(expected, actual))
+        {
+            Rows input = Upload(backend, x, rows, 2 * columns), output = Poisoned(backend, rows, columns);
+            backend.GatedActivation(input, activation, output, rows);
             Download(backend, output, rows, result.AsSpan(0, rows * columns));
-            backend.AddRmsNorm(input, add, weight, 1e-5f, output, rows);
-            Download(backend, output, rows, result.AsSpan(rows * columns, rows * columns));
-            Download(backend, input, rows, result.AsSpan(2 * rows * columns));
+            backend.Activate(input.Slice(0, columns), activation, output, rows);
+            Download(backend, output, rows, result.AsSpan(rows * columns));
         }
 
         AssertClose(expected, actual, 2e-6);
     }
 
     [Theory]
-    [InlineData(1, 1536)]
-    [InlineData(3, 48)]
-    [InlineData(9, 33)]
-    public void GatedActivation(int rows, int columns)
+    [InlineData(0f)]
+    [InlineData(3f)]
+    public void ScaleAndCap(float cap)
     {
-        var x = Values(rows * 2 * columns, scale: 4);
-        (x[0], x[1]) = (-200, 200);
-        float[] expected = new float[rows * columns], actual = new float[expected.Length];
+        const int Rows = 3, Columns = 45;
+        var x = Values(Rows * Columns, scale: 20);
+        float[] expected = new float[x.Length], actual = new float[x.Length];
         foreach (var (backend, result) in Both(expected, actual))
         {
-            var output = Poisoned(backend, rows, columns);
-            backend.GatedActivation(Upload(backend, x, rows, 2 * columns), Activation.Silu, output, rows);
-            Download(backend, output, rows, result);
+            var view = Upload(backend, x, Rows, Columns);
+            backend.ScaleAndCap(view, 0.5f, cap, Rows);
+            Download(backend, view, Rows, result);
         }
 
         AssertClose(expected, actual, 2e-6);
@@ -120,7 +158,7 @@ public abstract class BackendConformance : IDisposable
             using var pages = backend.AllocateKvPages(1, 8, 16, 1, 16);
             using var step = new Step(backend, pages, new Random(seed), Vocabulary, (0, 5), (3, 1), (0, 2));
             Rows output = Poisoned(backend, 8, Columns), gathered = Poisoned(backend, 3, Columns);
-            backend.Embed(step.Inputs, backend.LoadMatrix("table", type, Vocabulary, Columns, pinned[0]), output);
+            backend.Embed(step.Inputs, step.Inputs.TokenIds, backend.LoadMatrix("table", type, Vocabulary, Columns, pinned[0]), 0.5f, output);
             backend.GatherRows(output, step.Inputs.SampleRows, gathered, 3);
             Download(backend, output, 8, result.AsSpan(0, 8 * Columns));
             Download(backend, gathered, 3, result.AsSpan(8 * Columns));
@@ -130,16 +168,18 @@ public abstract class BackendConformance : IDisposable
     }
 
     [Theory]
-    [InlineData(9, 3, 64, 64)]
-    [InlineData(4, 1, 32, 32)]
-    [InlineData(4, 4, 16, 16)]
-    [InlineData(6, 2, 80, 40)]
-    [InlineData(2, 1, 128, 128)]
-    [InlineData(3, 3, 6, 6)]
-    [InlineData(8, 1, 256, 64)]
-    public void RotaryTableRotateAndStoreAndPagedAttention(int heads, int kvHeads, int headDim, int rotaryDim)
+    [InlineData(9, 3, 64, 64, 0, 0)]
+    [InlineData(4, 1, 32, 32, 12, 0)]
+    [InlineData(4, 4, 16, 16, 0, 5)]
+    [InlineData(6, 2, 80, 40, 16, 2)]
+    [InlineData(2, 1, 128, 128, 1, 0)]
+    [InlineData(3, 3, 6, 6, 33, 0)]
+    [InlineData(8, 1, 256, 64, 0, 0)]
+    [InlineData(2, 2, 32, 0, 0, 0)]
+    public void RotaryTableRotateAndStoreAndPagedAttention(int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap)
     {
-        var shape = new AttentionShape(heads, kvHeads, headDim, 1f / MathF.Sqrt(headDim));
+        var shape = new AttentionShape(heads, kvHeads, headDim, 1f / MathF.Sqrt(headDim), window, softCap);
+        var pairs = heads % 2 == 0 ? RotaryPairs.Neighbours : RotaryPairs.Halves;
         var frequencies = new RotaryFrequencies([.. Enumerable.Range(0, rotaryDim / 2).Select(i => MathF.Pow(10000, -2f * i / rotaryDim))], 1.1f, new DynamicBase(10000, 2, 40));
 
         // Contexts that end inside, at and just behind a page; a prefill, a chunk in the middle, decodes.
@@ -162,7 +202,7 @@ public abstract class BackendConformance : IDisposable
                 Rows table = Poisoned(backend, rows[round], rotaryDim), output = Poisoned(backend, rows[round], shape.QueryColumns);
                 var input = Upload(backend, qkv[round], rows[round], shape.QkvColumns);
                 backend.RotaryTable(inputs, frequencies, table);
-                backend.RotateAndStore(inputs, 1, input, table, shape);
+                backend.RotateAndStore(inputs, 1, input, table, pairs, shape);
                 backend.PagedAttention(inputs, 1, input.Slice(0, shape.QueryColumns), output, shape);
                 Download(backend, table, rows[round], rest.Span[..(rows[round] * rotaryDim)]);
                 rest = rest[(rows[round] * rotaryDim)..];
@@ -204,10 +244,12 @@ public abstract class BackendConformance : IDisposable
         }
     }
 
-    [Fact]
-    public void ARowOfAttentionHasTheSameBitsWhateverTheChunk()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(21)]
+    public void ARowOfAttentionHasTheSameBitsWhateverTheChunk(int window)
     {
-        var shape = new AttentionShape(6, 2, 48, 0.2f);
+        var shape = new AttentionShape(6, 2, 48, 0.2f, window);
         var frequencies = new RotaryFrequencies([.. Enumerable.Range(0, 24).Select(i => MathF.Pow(10000, -i / 24f))], 1f);
         const int Tokens = 75;
         var qkv = Values(Tokens * shape.QkvColumns);
@@ -226,7 +268,7 @@ public abstract class BackendConformance : IDisposable
                 var input = Upload(Backend, qkv[(start * shape.QkvColumns)..((start + count) * shape.QkvColumns)], count, shape.QkvColumns);
                 Rows table = Poisoned(Backend, count, 48), output = Poisoned(Backend, count, shape.QueryColumns);
                 Backend.RotaryTable(inputs, frequencies, table);
-                Backend.RotateAndStore(inputs, 0, input, table, shape);
+                Backend.RotateAndStore(inputs, 0, input, table, RotaryPairs.Halves, shape);
                 Backend.PagedAttention(inputs, 0, input.Slice(0, shape.QueryColumns), output, shape);
                 Download(Backend, output, count, result.AsSpan(start * shape.QueryColumns, count * shape.QueryColumns));
             }

@@ -5,7 +5,9 @@ namespace KvPrefetch.Engine.Backends;
 /// <param name="KvHeads">Heads of keys and values.</param>
 /// <param name="HeadDim">Elements of one head.</param>
 /// <param name="Scale">Factor on every score before the softmax.</param>
-internal readonly record struct AttentionShape(int Heads, int KvHeads, int HeadDim, float Scale)
+/// <param name="Window">Tokens that a token sees, itself included; 0 sees all before it.</param>
+/// <param name="SoftCap">Scaled scores become cap * tanh(score / cap); 0 leaves them.</param>
+internal readonly record struct AttentionShape(int Heads, int KvHeads, int HeadDim, float Scale, int Window = 0, float SoftCap = 0)
 {
     public int QueryColumns => Heads * HeadDim;
     public int KeyColumns => KvHeads * HeadDim;

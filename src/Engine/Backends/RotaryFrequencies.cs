@@ -1,6 +1,15 @@
 namespace KvPrefetch.Engine.Backends;
 
-/// <summary>Angles of rotary position embedding: element i of a head turns with element i + n, n = <c>Inverse.Length</c>, by position * Inverse[i].</summary>
+/// <summary>Which two elements of a head turn together.</summary>
+internal enum RotaryPairs
+{
+    /// <summary>Element i with element i + rotaryDim / 2.</summary>
+    Halves,
+    /// <summary>Element 2i with element 2i + 1.</summary>
+    Neighbours,
+}
+
+/// <summary>Angles of rotary position embedding: pair i of a head turns by position * Inverse[i].</summary>
 /// <param name="Inverse">Inverse frequencies, <c>[rotaryDim / 2]</c>.</param>
 /// <param name="Magnitude">Factor on cosine and sine (yarn's attention factor; 1 otherwise).</param>
 /// <param name="Dynamic">Set when the base grows with the length of the sequence.</param>

@@ -2,29 +2,29 @@ using KvPrefetch.Engine.Backends;
 
 namespace KvPrefetch.Engine.Layers;
 
+/// <summary>Widths of a decoder-only transformer, each the largest of its layers.</summary>
+internal sealed record TransformerWidths(int Hidden, int Inner, AttentionShape Attention, IReadOnlyList<int> RotaryDims, int Vocabulary);
+
 /// <summary>Activations of a decoder-only transformer, allocated once for the largest step.</summary>
 internal sealed class TransformerScratch : IDisposable
 {
     /// <param name="backend">Where they live.</param>
     /// <param name="tokens">Rows of the largest step.</param>
     /// <param name="samples">Most rows whose logits are wanted in one step.</param>
-    /// <param name="hidden">Width of the model.</param>
-    /// <param name="intermediate">Width inside the MLP.</param>
-    /// <param name="rotaryDim">Turning elements of a head.</param>
-    /// <param name="vocabulary">Rows of the output head.</param>
-    /// <param name="shape">The attention layers'.</param>
-    public TransformerScratch(IBackend backend, int tokens, int samples, int hidden, int intermediate, int rotaryDim, int vocabulary, AttentionShape shape)
+    /// <param name="widths">Columns.</param>
+    public TransformerScratch(IBackend backend, int tokens, int samples, TransformerWidths widths)
     {
-        Hidden = backend.AllocateRows(tokens, hidden);
-        Normed = backend.AllocateRows(tokens, hidden);
-        Delta = backend.AllocateRows(tokens, hidden);
-        Rotary = backend.AllocateRows(tokens, rotaryDim);
-        Qkv = backend.AllocateRows(tokens, shape.QkvColumns);
-        Mixed = backend.AllocateRows(tokens, shape.QueryColumns);
-        GateUp = backend.AllocateRows(tokens, checked(2 * intermediate));
-        Inner = backend.AllocateRows(tokens, intermediate);
-        Sampled = backend.AllocateRows(samples, hidden);
-        Logits = backend.AllocateRows(samples, vocabulary);
+        Hidden = backend.AllocateRows(tokens, widths.Hidden);
+        Normed = backend.AllocateRows(tokens, widths.Hidden);
+        Delta = backend.AllocateRows(tokens, widths.Hidden);
+        Second = backend.AllocateRows(tokens, widths.Hidden);
+        Rotary = [.. widths.RotaryDims.Select(columns => backend.AllocateRows(tokens, columns))];
+        Qkv = backend.AllocateRows(tokens, widths.Attention.QkvColumns);
+        Mixed = backend.AllocateRows(tokens, widths.Attention.QueryColumns);
+        GateUp = backend.AllocateRows(tokens, checked(2 * widths.Inner));
+        Inner = backend.AllocateRows(tokens, widths.Inner);
+        Sampled = backend.AllocateRows(samples, widths.Hidden);
+        Logits = backend.AllocateRows(samples, widths.Vocabulary);
     }
 
     /// <summary><c>[tokens, hidden]</c>: the residual stream.</summary>
@@ -36,8 +36,11 @@ internal sealed class TransformerScratch : IDisposable
     /// <summary><c>[tokens, hidden]</c>: what a block adds to the residual stream.</summary>
     public Rows Delta { get; }
 
-    /// <summary><c>[tokens, rotaryDim]</c></summary>
-    public Rows Rotary { get; }
+    /// <summary><c>[tokens, hidden]</c>: the other half of a parallel block.</summary>
+    public Rows Second { get; }
+
+    /// <summary><c>[tokens, rotaryDim]</c> for each kind of positions that the model has; at least one, which may have no columns.</summary>
+    public Rows[] Rotary { get; }
 
     /// <summary><c>[tokens, (heads + 2 * kvHeads) * headDim]</c></summary>
     public Rows Qkv { get; }
@@ -45,10 +48,10 @@ internal sealed class TransformerScratch : IDisposable
     /// <summary><c>[tokens, heads * headDim]</c></summary>
     public Rows Mixed { get; }
 
-    /// <summary><c>[tokens, 2 * intermediate]</c></summary>
+    /// <summary><c>[tokens, 2 * inner]</c></summary>
     public Rows GateUp { get; }
 
-    /// <summary><c>[tokens, intermediate]</c></summary>
+    /// <summary><c>[tokens, inner]</c></summary>
     public Rows Inner { get; }
 
     /// <summary><c>[samples, hidden]</c></summary>
@@ -59,7 +62,7 @@ internal sealed class TransformerScratch : IDisposable
 
     public void Dispose()
     {
-        foreach (var rows in (ReadOnlySpan<Rows>)[Hidden, Normed, Delta, Rotary, Qkv, Mixed, GateUp, Inner, Sampled, Logits])
+        foreach (var rows in (ReadOnlySpan<Rows>)[Hidden, Normed, Delta, Second, Qkv, Mixed, GateUp, Inner, Sampled, Logits, .. Rotary])
         {
             rows.Buffer.Dispose();
         }

@@ -1,4 +1,5 @@
 using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Layers;
 
 namespace KvPrefetch.Engine.Models;
 
@@ -10,11 +11,20 @@ namespace KvPrefetch.Engine.Models;
 /// <param name="MaxPositions">Longest sequence the model was made for.</param>
 internal sealed record ModelShape(int Layers, int KvHeads, int HeadDim, int Vocabulary, int MaxPositions);
 
-/// <summary>A loaded model: weights and scratch on one backend. One step at a time.</summary>
-internal interface IModel : IDisposable
+/// <summary>A family's configuration, read and checked; it can build the model.</summary>
+internal interface IModelFamily
 {
     ModelShape Shape { get; }
 
+    /// <param name="weights">Binds and loads the weights.</param>
+    /// <param name="maxTokens">Rows of the largest step.</param>
+    /// <param name="maxSamples">Most rows whose logits are wanted in one step.</param>
+    IModel Build(WeightLoader weights, int maxTokens, int maxSamples);
+}
+
+/// <summary>A loaded model: weights and scratch on one backend. One step at a time.</summary>
+internal interface IModel : IDisposable
+{
     /// <summary>Runs the tokens of a step through all layers; the result is valid until the next call.</summary>
     /// <returns>Logits <c>[step.SampleCount, vocabulary]</c>.</returns>
     Rows Forward(in StepInputs step);

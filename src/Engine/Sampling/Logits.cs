@@ -106,20 +106,20 @@ internal static class Logits
     private static Vector512<float> Exp(Vector512<float> x)
     {
         var tooLow = Vector512.LessThan(x, Vector512.Create(LowestExponent));
-        x = Vector512.ConditionalSelect(tooLow, Vector512.Create(LowestExponent), x);
+        x = Vector512.MaxNative(x, Vector512.Create(LowestExponent));
 
         // Adding 1.5 * 2^23 rounds to an integer, which then lies in the low bits.
         var magic = Vector512.Create(12582912f);
         var shifted = (x * Vector512.Create(1.44269504f)) + magic;
         var n = shifted - magic;
         var r = x - (n * Vector512.Create(0.693359375f)) - (n * Vector512.Create(-2.12194440e-4f));
-        var p = Vector512.Create(1f / 720f);
-        p = (p * r) + Vector512.Create(1f / 120f);
+        var p = (Vector512.Create(1f / 720f) * r) + Vector512.Create(1f / 120f);
         p = (p * r) + Vector512.Create(1f / 24f);
         p = (p * r) + Vector512.Create(1f / 6f);
         p = (p * r) + Vector512.Create(0.5f);
         p = (p * r * r) + r + Vector512<float>.One;
-        var power = ((shifted.AsInt32() - magic.AsInt32() + Vector512.Create(127)) << 23).AsSingle();
-        return Vector512.ConditionalSelect(tooLow, Vector512<float>.Zero, p * power);
+
+        // n goes into the exponent of the result by an addition.
+        return Vector512.AndNot((p.AsInt32() + (shifted.AsInt32() << 23)).AsSingle(), tooLow);
     }
 }

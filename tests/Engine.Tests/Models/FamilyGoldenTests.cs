@@ -7,7 +7,12 @@ namespace KvPrefetch.Tests.Models;
 /// <summary>Tiny random models of every family against the reference implementation: logits and greedy tokens.</summary>
 public sealed class FamilyGoldenTests
 {
-    public static TheoryData<string> Families => [.. new[] { "llama-bias", "llama-gqa", "llama-mqa-headdim", "llama-rope-dynamic", "llama-rope-linear", "llama-rope-llama3", "llama-rope-yarn", "llama-tied-mha" }];
+    public static TheoryData<string> Families => [.. (string[])
+    [
+        "llama-bias", "llama-gqa", "llama-mqa-headdim", "llama-rope-dynamic", "llama-rope-linear", "llama-rope-llama3", "llama-rope-yarn", "llama-tied-mha",
+        "arcee", "cohere", "cohere2", "ernie4_5", "exaone4", "gemma", "gemma2", "gemma3_text", "glm4", "granite", "helium", "internlm3", "ministral", "mistral-window",
+        "nemotron", "olmo2", "olmo3", "phi", "phi3", "qwen2", "qwen2-window", "qwen3", "seed_oss", "smollm3", "stablelm", "starcoder2",
+    ]];
 
     [Theory, MemberData(nameof(Families))]
     public void LogitsAndTokensEqualTheReference(string family) => Check(family, () => CpuBackend.Create(2), chunk: 512);

@@ -158,6 +158,30 @@ public class DistributionTests
         Assert.Equal([0, 1], tokens);
     }
 
+    /// <summary>Where the filter's edge lies further from the likeliest token than is looked at first.</summary>
+    [Fact]
+    public void Top_p_reaches_tokens_that_are_far_from_the_likeliest()
+    {
+        var logits = Enumerable.Repeat(-11.5f, 4001).ToArray();
+        logits[0] = 0;
+        var weight = Math.Exp(-11.5);
+        var last = (int)Math.Ceiling(((0.98 * (1 + (4000 * weight))) - 1) / weight);
+        var tokens = Enumerable.Range(0, 3000).Select(s => Pick(new Sampler(4001), logits, new() { TopP = 0.98f, Seed = (ulong)s }, [0], [])).ToArray();
+        Assert.InRange(tokens.Count(t => t > 0), 20, 120);
+        Assert.InRange(tokens.Max(), last * 3 / 4, last + 1);
+    }
+
+    [Fact]
+    public void Top_k_reaches_tokens_that_are_far_from_the_likeliest()
+    {
+        var logits = Enumerable.Range(0, 100_000).Select(i => -12 - (i * 1e-5f)).ToArray();
+        logits[0] = 0;
+        var sampler = new Sampler(logits.Length);
+        var tokens = Enumerable.Range(0, 400).Select(s => Pick(sampler, logits, new() { TopK = 20_000, Seed = (ulong)s }, [0], [])).ToArray();
+        Assert.InRange(tokens.Count(t => t > 0), 20, 80);
+        Assert.InRange(tokens.Max(), 10_000, 20_000);
+    }
+
     internal static int Pick(Sampler sampler, float[] logits, SamplingOptions options, int[] prompt, int[] generated)
     {
         var sequence = new Sequence(0, prompt, prompt.Length + generated.Length + 1, options, []);

@@ -37,20 +37,24 @@ internal sealed class FaultyBackend : IBackend
     }
 
     public Weight LoadMatrix(string name, DType type, int rows, int columns, nint address) => _inner.LoadMatrix(name, type, rows, columns, address);
-    public DeviceBuffer LoadVector(string name, DType type, int length, nint address) => _inner.LoadVector(name, type, length, address);
+    public DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0) => _inner.LoadVector(name, type, length, address, offset);
     public Rows AllocateRows(int rows, int columns) => _inner.AllocateRows(rows, columns);
     public DeviceBuffer AllocateInts(int length) => _inner.AllocateInts(length);
     public KvPages AllocateKvPages(int layers, int pages, int pageSize, int kvHeads, int headDim) => _inner.AllocateKvPages(layers, pages, pageSize, kvHeads, headDim);
     public long KvPageBytes(int layers, int pageSize, int kvHeads, int headDim) => _inner.KvPageBytes(layers, pageSize, kvHeads, headDim);
     public void Upload(ReadOnlySpan<int> source, DeviceBuffer destination) => _inner.Upload(source, destination);
     public Span<float> Download(Rows rows, int row) => _inner.Download(rows, row);
-    public void Embed(in StepInputs step, Weight table, Rows output) => _inner.Embed(step, table, output);
-    public void RmsNorm(Rows x, DeviceBuffer gain, float epsilon, Rows output, int rows) => _inner.RmsNorm(x, gain, epsilon, output, rows);
-    public void AddRmsNorm(Rows residual, Rows x, DeviceBuffer gain, float epsilon, Rows output, int rows) => _inner.AddRmsNorm(residual, x, gain, epsilon, output, rows);
+    public void Embed(in StepInputs step, Ints ids, Weight table, float scale, Rows output) => _inner.Embed(step, ids, table, scale, output);
+    public void RmsNorm(Rows x, DeviceBuffer gain, float epsilon, Rows output, int rows, int groups = 1) => _inner.RmsNorm(x, gain, epsilon, output, rows, groups);
+    public void AddRmsNorm(Rows residual, Rows x, float scale, DeviceBuffer gain, float epsilon, Rows output, int rows) => _inner.AddRmsNorm(residual, x, scale, gain, epsilon, output, rows);
+    public void LayerNorm(Rows x, DeviceBuffer gain, DeviceBuffer? bias, float epsilon, Rows output, int rows) => _inner.LayerNorm(x, gain, bias, epsilon, output, rows);
+    public void Add(Rows residual, Rows x, float scale, int rows) => _inner.Add(residual, x, scale, rows);
     public void RotaryTable(in StepInputs step, RotaryFrequencies frequencies, Rows table) => _inner.RotaryTable(step, frequencies, table);
-    public void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, AttentionShape shape) => _inner.RotateAndStore(step, layer, qkv, rotary, shape);
+    public void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, RotaryPairs pairs, AttentionShape shape) => _inner.RotateAndStore(step, layer, qkv, rotary, pairs, shape);
     public void PagedAttention(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape) => _inner.PagedAttention(step, layer, q, output, shape);
     public void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows) => _inner.GatedActivation(gateUp, activation, output, rows);
+    public void Activate(Rows x, Activation activation, Rows output, int rows) => _inner.Activate(x, activation, output, rows);
+    public void ScaleAndCap(Rows x, float scale, float cap, int rows) => _inner.ScaleAndCap(x, scale, cap, rows);
     public void GatherRows(Rows x, Ints rowIndexes, Rows output, int count) => _inner.GatherRows(x, rowIndexes, output, count);
     public void Dispose() => _inner.Dispose();
 }

@@ -44,7 +44,9 @@ public sealed class GoldenTests
         {
             var detokenizer = tokenizer.CreateDetokenizer(skipSpecialTokens: false);
             var text = new StringBuilder();
-            foreach (var part in line.Ids.Select(detokenizer.Append).Append(detokenizer.Flush()))
+            var parts = line.Ids.Select(detokenizer.Append).ToList();
+            parts.Add(detokenizer.Flush());
+            foreach (var part in parts)
             {
                 Assert.False(part.Length > 0 && (char.IsLowSurrogate(part[0]) || char.IsHighSurrogate(part[^1])), "half a character");
                 text.Append(part);

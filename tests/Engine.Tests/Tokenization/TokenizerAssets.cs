@@ -10,8 +10,8 @@ internal sealed record GoldenLine(string Text, int[] Ids, int[] WithSpecial, str
 /// <summary>Real tokenizers and what the reference gives for them.</summary>
 internal static class TokenizerAssets
 {
-    /// <summary>Names of the goldens.</summary>
-    public static IEnumerable<string> Names { get; } = ["smollm2", "gpt35turbo", "gptoss", "llama3", "llama3_1"];
+    /// <summary>The ten names of the goldens.</summary>
+    public static IEnumerable<string> Names { get; } = ["smollm2", "minilm", "deepseek_v3", "gemma3", "gpt35turbo", "gptoss", "llama2", "llama3", "llama3_1", "qwen3"];
 
     public static IEnumerable<TheoryDataRow<string>> Rows => Names.Select(name => new TheoryDataRow<string>(name));
 
@@ -27,7 +27,7 @@ internal static class TokenizerAssets
 
         if (name == "minilm")
         {
-            return Path.Combine(TestAssets.Shared, "..", "shared", "models", "all-MiniLM-L6-v2");
+            return Path.Combine(TestAssets.Shared, "models", "all-MiniLM-L6-v2");
         }
 
         var cache = Environment.GetEnvironmentVariable("KVPREFETCH_TOKENIZERS");

@@ -33,6 +33,12 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     public int PageSize;
     public float Scale;
 
+    /// <summary>Tokens that a token sees, itself included; int.MaxValue for all.</summary>
+    public int Window;
+
+    /// <summary>0: none.</summary>
+    public float SoftCap;
+
     /// <summary>Blocks of rows over all sequences; each is computed for every KV head.</summary>
     public int Blocks;
 
@@ -88,7 +94,7 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
         var firstPosition = Positions[firstRow];
         var pages = ((firstPosition + rows - 1) / PageSize) + 1;
         var q = Q + (firstRow * QStride) + ((long)kvHead * Group * HeadDim);
-        for (var page = 0; page < pages; page++)
+        for (var page = Math.Max(0, firstPosition - Window + 1) / PageSize; page < pages; page++)
         {
             var slab = (((long)table[page] * KvHeads) + kvHead) * PageSize * HeadDim;
             float* keys = Keys + slab, values = Values + slab;
@@ -100,9 +106,13 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
                 Scores(Query(q, state), Query(q, s1), Query(q, s2), Query(q, s3), keys, scores);
                 for (var i = 0; i < 4 && state + i <= last; i++)
                 {
-                    var seen = Math.Min(PageSize, firstPosition + ((state + i) / Group) + 1 - pageStart);
-                    var correction = Softmax(scores + (i * PageSize), seen, ref maxima[state + i], ref sums[state + i]);
-                    Accumulate(accumulators + ((long)(state + i) * HeadDim), correction, scores + (i * PageSize), values, seen);
+                    var position = firstPosition + ((state + i) / Group);
+                    int from = Math.Max(0, position - Window + 1 - pageStart), to = Math.Min(PageSize, position + 1 - pageStart);
+                    if (from < to)
+                    {
+                        var correction = Softmax(scores + (i * PageSize), from, to, ref maxima[state + i], ref sums[state + i]);
+                        Accumulate(accumulators + ((long)(state + i) * HeadDim), correction, scores + (i * PageSize), values, from, to);
+                    }
                 }
             }
         }
@@ -156,15 +166,21 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
         }
     }
 
-    /// <summary>One step of the online softmax: turns the first <paramref name="seen"/> scores into weights relative to the new maximum (the rest into 0) and returns the factor on what was
+    /// <summary>One step of the online softmax: turns the scores from..to into weights relative to the new maximum (the rest into 0) and returns the factor on what was
     /// accumulated so far. The first page has maximum -infinity before it and so factor 0 on an empty sum.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly float Softmax(float* scores, int seen, ref float maximum, ref float sum)
+    private readonly float Softmax(float* scores, int from, int to, ref float maximum, ref float sum)
     {
-        V scale = TLanes.Broadcast(Scale), masked = TLanes.Broadcast(float.NegativeInfinity), highest = masked;
+        V scale = TLanes.Broadcast(Scale), cap = TLanes.Broadcast(SoftCap), masked = TLanes.Broadcast(float.NegativeInfinity), highest = masked;
         for (var t = 0; t < PageSize; t += TLanes.Width)
         {
-            var x = TLanes.FirstLanes(TLanes.Multiply(TLanes.Load(scores + t), scale), seen - t, masked);
+            var x = TLanes.Multiply(TLanes.Load(scores + t), scale);
+            if (SoftCap != 0)
+            {
+                x = TLanes.Multiply(Functions<TLanes, V>.Tanh(TLanes.Divide(x, cap)), cap);
+            }
+
+            x = TLanes.FirstLanes(masked, from - t, TLanes.FirstLanes(x, to - t, masked));
             TLanes.Store(x, scores + t);
             highest = TLanes.Max(highest, x);
         }
@@ -185,9 +201,9 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
         return correction;
     }
 
-    /// <summary>accumulator = accumulator * correction + sum over the seen tokens, in order, of weight * value.</summary>
+    /// <summary>accumulator = accumulator * correction + sum over the tokens from..to, in order, of weight * value.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Accumulate(float* accumulator, float correction, float* weights, float* values, int seen)
+    private readonly void Accumulate(float* accumulator, float correction, float* weights, float* values, int from, int to)
     {
         var factor = TLanes.Broadcast(correction);
         int headDim = HeadDim, i = 0;
@@ -196,8 +212,8 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
             var a = accumulator + i;
             V a0 = TLanes.Multiply(TLanes.Load(a), factor), a1 = TLanes.Multiply(TLanes.Load(a + TLanes.Width), factor);
             V a2 = TLanes.Multiply(TLanes.Load(a + (2 * TLanes.Width)), factor), a3 = TLanes.Multiply(TLanes.Load(a + (3 * TLanes.Width)), factor);
-            var v = values + i;
-            for (var t = 0; t < seen; t++, v += headDim)
+            var v = values + ((long)from * headDim) + i;
+            for (var t = from; t < to; t++, v += headDim)
             {
                 var weight = TLanes.Broadcast(weights[t]);
                 a0 = TLanes.MultiplyAdd(weight, TLanes.Load(v), a0);
@@ -215,7 +231,7 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
         for (; i + TLanes.Width <= headDim; i += TLanes.Width)
         {
             var a = TLanes.Multiply(TLanes.Load(accumulator + i), factor);
-            for (var t = 0; t < seen; t++)
+            for (var t = from; t < to; t++)
             {
                 a = TLanes.MultiplyAdd(TLanes.Broadcast(weights[t]), TLanes.Load(values + (t * headDim) + i), a);
             }
@@ -226,7 +242,7 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
         for (; i < headDim; i++)
         {
             var a = accumulator[i] * correction;
-            for (var t = 0; t < seen; t++)
+            for (var t = from; t < to; t++)
             {
                 a = float.MultiplyAddEstimate(weights[t], values[(t * headDim) + i], a);
             }

@@ -57,16 +57,14 @@ internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
         ? new Weight(name, type, rows, columns, new DeviceBuffer(address, type, (long)rows * columns, owner: null))
         : throw new UnsupportedModelException($"Tensor '{name}' is stored as {type}; weights may be F32, F16 or BF16.", name);
 
-    public DeviceBuffer LoadVector(string name, DType type, int length, nint address)
+    public DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0)
     {
         if (!HostFloats.CanRead(type))
         {
             throw new UnsupportedModelException($"Tensor '{name}' is stored as {type}; weights may be F32, F16 or BF16.", name);
         }
 
-        var vector = DeviceBuffer.OnHost(DType.F32, length);
-        HostFloats.Read((byte*)address, type, new Span<float>((void*)vector.Address, length));
-        return vector;
+        return HostFloats.Vector(type, length, address, offset);
     }
 
     public Rows AllocateRows(int rows, int columns) => new(DeviceBuffer.OnHost(DType.F32, checked((long)rows * columns)), columns, columns);
@@ -89,13 +87,14 @@ internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
 
     public Span<float> Download(Rows rows, int row) => new(Floats(rows) + ((long)row * rows.Stride), rows.Columns);
 
-    public void Embed(in StepInputs step, Weight table, Rows output)
+    public void Embed(in StepInputs step, Ints ids, Weight table, float scale, Rows output)
     {
         var job = new EmbedKernel
         {
             Table = (byte*)table.Data.Address,
             Type = table.Type,
-            Ids = Ints(step.TokenIds),
+            Ids = Ints(ids),
+            Scale = scale,
             Output = Floats(output),
             OutputStride = output.Stride,
             Rows = step.TokenCount,
@@ -104,7 +103,7 @@ internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
         Share(ref job, (long)step.TokenCount * table.Columns);
     }
 
-    public void RmsNorm(Rows x, DeviceBuffer gain, float epsilon, Rows output, int rows)
+    public void RmsNorm(Rows x, DeviceBuffer gain, float epsilon, Rows output, int rows, int groups = 1)
     {
         var job = new NormKernel<TLanes, V>
         {
@@ -115,12 +114,13 @@ internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
             OutputStride = output.Stride,
             Epsilon = epsilon,
             Rows = rows,
-            Columns = x.Columns,
+            Groups = groups,
+            Columns = x.Columns / groups,
         };
         Share(ref job, (long)rows * x.Columns);
     }
 
-    public void AddRmsNorm(Rows residual, Rows x, DeviceBuffer gain, float epsilon, Rows output, int rows)
+    public void AddRmsNorm(Rows residual, Rows x, float scale, DeviceBuffer gain, float epsilon, Rows output, int rows)
     {
         var job = new NormKernel<TLanes, V>
         {
@@ -128,14 +128,54 @@ internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
             XStride = residual.Stride,
             Addend = Floats(x),
             AddendStride = x.Stride,
+            Scale = scale,
             Gain = (float*)gain.Address,
             Output = Floats(output),
             OutputStride = output.Stride,
             Epsilon = epsilon,
             Rows = rows,
+            Groups = 1,
             Columns = residual.Columns,
         };
         Share(ref job, (long)rows * residual.Columns);
+    }
+
+    public void LayerNorm(Rows x, DeviceBuffer gain, DeviceBuffer? bias, float epsilon, Rows output, int rows)
+    {
+        var job = new LayerNormKernel<TLanes, V>
+        {
+            X = Floats(x),
+            XStride = x.Stride,
+            Gain = (float*)gain.Address,
+            Bias = bias is null ? null : (float*)bias.Address,
+            Output = Floats(output),
+            OutputStride = output.Stride,
+            Epsilon = epsilon,
+            Rows = rows,
+            Columns = x.Columns,
+        };
+        Share(ref job, (long)rows * x.Columns);
+    }
+
+    public void Add(Rows residual, Rows x, float scale, int rows)
+    {
+        var job = new ScaleKernel<TLanes, V>
+        {
+            X = Floats(residual),
+            XStride = residual.Stride,
+            Addend = Floats(x),
+            AddendStride = x.Stride,
+            Scale = scale,
+            Rows = rows,
+            Columns = residual.Columns,
+        };
+        Share(ref job, (long)rows * residual.Columns);
+    }
+
+    public void ScaleAndCap(Rows x, float scale, float cap, int rows)
+    {
+        var job = new ScaleKernel<TLanes, V> { X = Floats(x), XStride = x.Stride, Scale = scale, Cap = cap, Rows = rows, Columns = x.Columns };
+        Share(ref job, (cap == 0 ? 1L : 8L) * rows * x.Columns);
     }
 
     public void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows)
@@ -181,7 +221,7 @@ internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
         }
     }
 
-    public void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, AttentionShape shape)
+    public void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, RotaryPairs pairs, AttentionShape shape)
     {
         var job = new RotateAndStoreKernel<TLanes, V>
         {
@@ -190,6 +230,7 @@ internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
             Rotary = Floats(rotary),
             RotaryStride = rotary.Stride,
             RotaryDim = rotary.Columns,
+            Pairs = pairs,
             Keys = (float*)step.Pages.Keys(layer).Address,
             Values = (float*)step.Pages.Values(layer).Address,
             Positions = Ints(step.Positions),
@@ -240,6 +281,8 @@ internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
             HeadDim = shape.HeadDim,
             PageSize = pageSize,
             Scale = shape.Scale,
+            Window = shape.Window == 0 ? int.MaxValue : shape.Window,
+            SoftCap = shape.SoftCap,
             Blocks = blocks,
             Next = Next,
             Scratch = (float*)_attentionScratch.Address,
@@ -247,24 +290,9 @@ internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
         Share(ref job, context * shape.QueryColumns);
     }
 
-    public void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows)
-    {
-        if (activation != Activation.Silu)
-        {
-            throw new NotSupportedException($"activation {activation}");
-        }
+    public void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows) => Activate(gateUp, output.Columns, activation, output, rows);
 
-        var job = new SiluKernel<TLanes, V>
-        {
-            GateUp = Floats(gateUp),
-            GateUpStride = gateUp.Stride,
-            Output = Floats(output),
-            OutputStride = output.Stride,
-            Rows = rows,
-            Columns = output.Columns,
-        };
-        Share(ref job, 8L * rows * output.Columns);
-    }
+    public void Activate(Rows x, Activation activation, Rows output, int rows) => Activate(x, 0, activation, output, rows);
 
     public void GatherRows(Rows x, Ints rowIndexes, Rows output, int count)
     {
@@ -284,6 +312,53 @@ internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
     }
 
     private int* Next => (int*)_next.Address;
+
+    private void Activate(Rows x, int up, Activation activation, Rows output, int rows)
+    {
+        switch (activation.Kind)
+        {
+            case ActivationKind.Silu:
+                Activate<Silu<TLanes, V>>(x, up, activation, output, rows);
+                break;
+            case ActivationKind.GeluTanh:
+                Activate<GeluTanh<TLanes, V>>(x, up, activation, output, rows);
+                break;
+            case ActivationKind.ReluSquared:
+                Activate<ReluSquared<TLanes, V>>(x, up, activation, output, rows);
+                break;
+            default:
+                var job = new ScalarActivationKernel
+                {
+                    X = Floats(x),
+                    XStride = x.Stride,
+                    Up = up,
+                    Output = Floats(output),
+                    OutputStride = output.Stride,
+                    Rows = rows,
+                    Columns = output.Columns,
+                    Constants = activation,
+                };
+                Share(ref job, 50L * rows * output.Columns);
+                break;
+        }
+    }
+
+    private void Activate<TActivation>(Rows x, int up, Activation activation, Rows output, int rows)
+        where TActivation : IActivation<TLanes, V>
+    {
+        var job = new ActivationKernel<TLanes, V, TActivation>
+        {
+            X = Floats(x),
+            XStride = x.Stride,
+            Up = up,
+            Output = Floats(output),
+            OutputStride = output.Stride,
+            Rows = rows,
+            Columns = output.Columns,
+            Constants = activation,
+        };
+        Share(ref job, 8L * rows * output.Columns);
+    }
 
     private static float* Floats(Rows rows) => (float*)rows.Buffer.Address + rows.Column;
     private static int* Ints(Ints view) => (int*)view.Buffer.Address + view.Start;

@@ -11,12 +11,7 @@ internal sealed unsafe class ReferenceBackend : IBackend
     public Weight LoadMatrix(string name, DType type, int rows, int columns, nint address) =>
         new(name, type, rows, columns, new DeviceBuffer(address, type, (long)rows * columns, owner: null));
 
-    public DeviceBuffer LoadVector(string name, DType type, int length, nint address)
-    {
-        var vector = DeviceBuffer.OnHost(DType.F32, length);
-        HostFloats.Read((byte*)address, type, new Span<float>((void*)vector.Address, length));
-        return vector;
-    }
+    public DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0) => HostFloats.Vector(type, length, address, offset);
 
     public Rows AllocateRows(int rows, int columns) => new(DeviceBuffer.OnHost(DType.F32, (long)rows * columns), columns, columns);
     public DeviceBuffer AllocateInts(int length) => DeviceBuffer.OnHost(DType.I32, length);
@@ -33,19 +28,21 @@ internal sealed unsafe class ReferenceBackend : IBackend
 
     public Span<float> Download(Rows rows, int row) => new((float*)rows.Buffer.Address + rows.Column + ((long)row * rows.Stride), rows.Columns);
 
-    public void Embed(in StepInputs step, Weight table, Rows output)
+    public void Embed(in StepInputs step, Ints ids, Weight table, float scale, Rows output)
     {
         for (var t = 0; t < step.TokenCount; t++)
         {
-            WeightRow(table, Ints(step.TokenIds)[t]).CopyTo(Download(output, t));
+            WeightRow(table, Ints(ids)[t]).CopyTo(Download(output, t));
+            ScaleAndCap(Row(output, t), scale, 0, 1);
         }
     }
 
-    public void RmsNorm(Rows x, DeviceBuffer gain, float epsilon, Rows output, int rows)
+    public void RmsNorm(Rows x, DeviceBuffer gain, float epsilon, Rows output, int rows, int groups = 1)
     {
-        for (var row = 0; row < rows; row++)
+        var columns = x.Columns / groups;
+        for (var part = 0; part < rows * groups; part++)
         {
-            Span<float> from = Download(x, row), to = Download(output, row);
+            Span<float> from = Download(x, part / groups).Slice(part % groups * columns, columns), to = Download(output, part / groups).Slice(part % groups * columns, columns);
             var sum = 0.0;
             foreach (var value in from)
             {
@@ -60,18 +57,48 @@ internal sealed unsafe class ReferenceBackend : IBackend
         }
     }
 
-    public void AddRmsNorm(Rows residual, Rows x, DeviceBuffer gain, float epsilon, Rows output, int rows)
+    public void AddRmsNorm(Rows residual, Rows x, float scale, DeviceBuffer gain, float epsilon, Rows output, int rows)
+    {
+        Add(residual, x, scale, rows);
+        RmsNorm(residual, gain, epsilon, output, rows);
+    }
+
+    public void LayerNorm(Rows x, DeviceBuffer gain, DeviceBuffer? bias, float epsilon, Rows output, int rows)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            var from = Download(x, row).ToArray();
+            var to = Download(output, row);
+            var mean = from.Average(v => (double)v);
+            var scale = 1 / Math.Sqrt(from.Average(v => (v - mean) * (v - mean)) + epsilon);
+            for (var i = 0; i < from.Length; i++)
+            {
+                to[i] = (float)(((from[i] - mean) * scale * Floats(gain)[i]) + (bias is null ? 0 : Floats(bias)[i]));
+            }
+        }
+    }
+
+    public void Add(Rows residual, Rows x, float scale, int rows)
     {
         for (var row = 0; row < rows; row++)
         {
             Span<float> sum = Download(residual, row), addend = Download(x, row);
             for (var i = 0; i < sum.Length; i++)
             {
-                sum[i] += addend[i];
+                sum[i] += addend[i] * scale;
             }
         }
+    }
 
-        RmsNorm(residual, gain, epsilon, output, rows);
+    public void ScaleAndCap(Rows x, float scale, float cap, int rows)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            foreach (ref var value in Download(x, row))
+            {
+                value = (float)(cap == 0 ? value * scale : cap * Math.Tanh((double)value * scale / cap));
+            }
+        }
     }
 
     public void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows)
@@ -116,7 +143,7 @@ internal sealed unsafe class ReferenceBackend : IBackend
         }
     }
 
-    public void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, AttentionShape shape)
+    public void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, RotaryPairs pairs, AttentionShape shape)
     {
         int half = rotary.Columns / 2, headDim = shape.HeadDim;
         for (var t = 0; t < step.TokenCount; t++)
@@ -127,9 +154,10 @@ internal sealed unsafe class ReferenceBackend : IBackend
                 var x = row.Slice(head * headDim, headDim);
                 for (var i = 0; i < half; i++)
                 {
-                    double a = x[i], b = x[half + i], cos = turn[i], sin = turn[half + i];
-                    x[i] = (float)((a * cos) - (b * sin));
-                    x[half + i] = (float)((b * cos) + (a * sin));
+                    var (first, second) = pairs == RotaryPairs.Halves ? (i, half + i) : (2 * i, (2 * i) + 1);
+                    double a = x[first], b = x[second], cos = turn[i], sin = turn[half + i];
+                    x[first] = (float)((a * cos) - (b * sin));
+                    x[second] = (float)((b * cos) + (a * sin));
                 }
             }
 
@@ -148,12 +176,13 @@ internal sealed unsafe class ReferenceBackend : IBackend
         {
             var sequence = SequenceOf(step, t);
             var context = Ints(step.Positions)[t] + 1;
+            var from = shape.Window == 0 ? 0 : Math.Max(0, context - shape.Window);
             for (var head = 0; head < shape.Heads; head++)
             {
                 var kvHead = head / (shape.Heads / shape.KvHeads);
                 var query = Download(q, t).Slice(head * headDim, headDim);
                 var weights = new double[context];
-                for (var c = 0; c < context; c++)
+                for (var c = from; c < context; c++)
                 {
                     var key = Slot(step, step.Pages.Keys(layer), sequence, c, kvHead);
                     for (var i = 0; i < headDim; i++)
@@ -162,11 +191,12 @@ internal sealed unsafe class ReferenceBackend : IBackend
                     }
 
                     weights[c] *= shape.Scale;
+                    weights[c] = shape.SoftCap == 0 ? weights[c] : shape.SoftCap * Math.Tanh(weights[c] / shape.SoftCap);
                 }
 
-                var highest = weights.Max();
+                var highest = weights.Skip(from).Max();
                 var sum = 0.0;
-                for (var c = 0; c < context; c++)
+                for (var c = from; c < context; c++)
                 {
                     weights[c] = Math.Exp(weights[c] - highest);
                     sum += weights[c];
@@ -176,7 +206,7 @@ internal sealed unsafe class ReferenceBackend : IBackend
                 for (var i = 0; i < headDim; i++)
                 {
                     var value = 0.0;
-                    for (var c = 0; c < context; c++)
+                    for (var c = from; c < context; c++)
                     {
                         value += weights[c] / sum * Slot(step, step.Pages.Values(layer), sequence, c, kvHead)[i];
                     }
@@ -189,18 +219,23 @@ internal sealed unsafe class ReferenceBackend : IBackend
 
     public void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows)
     {
-        var columns = output.Columns;
+        Activate(gateUp.Slice(0, output.Columns), activation, output, rows);
         for (var row = 0; row < rows; row++)
         {
-            Span<float> from = Download(gateUp, row), to = Download(output, row);
-            for (var i = 0; i < columns; i++)
+            for (var i = 0; i < output.Columns; i++)
             {
-                double gate = from[i], up = from[columns + i];
-                to[i] = (float)(activation switch
-                {
-                    Activation.Silu => gate / (1 + Math.Exp(-gate)) * up,
-                    _ => throw new NotSupportedException($"activation {activation}"),
-                });
+                Download(output, row)[i] *= Download(gateUp, row)[output.Columns + i];
+            }
+        }
+    }
+
+    public void Activate(Rows x, Activation activation, Rows output, int rows)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            for (var i = 0; i < output.Columns; i++)
+            {
+                Download(output, row)[i] = (float)activation.Of(Download(x, row)[i]);
             }
         }
     }
@@ -217,6 +252,7 @@ internal sealed unsafe class ReferenceBackend : IBackend
     {
     }
 
+    private static Rows Row(Rows rows, int row) => rows with { Column = rows.Column + (row * rows.Stride) };
     private static float* Floats(DeviceBuffer buffer) => (float*)buffer.Address;
     private static int* Ints(Ints view) => (int*)view.Buffer.Address + view.Start;
 

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace KvPrefetch.Engine.Backends.Cpu;
 
-/// <summary>Turns q in its row and k on its way into the page, stores k (transposed in its slab) and v. Half-split pairs: element i turns with element i + rotaryDim / 2.</summary>
+/// <summary>Turns q in its row and k on its way into the page, stores k (transposed in its slab) and v. </summary>
 internal unsafe struct RotateAndStoreKernel<TLanes, V> : IParallelJob
     where TLanes : ILanes<V>
     where V : struct
@@ -14,6 +14,7 @@ internal unsafe struct RotateAndStoreKernel<TLanes, V> : IParallelJob
     public float* Rotary;
     public long RotaryStride;
     public int RotaryDim;
+    public RotaryPairs Pairs;
     public float* Keys;
     public float* Values;
     public int* Positions;
@@ -48,7 +49,15 @@ internal unsafe struct RotateAndStoreKernel<TLanes, V> : IParallelJob
         var qkv = Qkv + (row * QkvStride);
         for (var head = 0; head < Heads + KvHeads; head++)
         {
-            Rotate(qkv + ((long)head * HeadDim), cosines, sines, half);
+            var x = qkv + ((long)head * HeadDim);
+            if (Pairs == RotaryPairs.Halves)
+            {
+                Rotate(x, cosines, sines, half);
+            }
+            else
+            {
+                RotateNeighbours(x, cosines, sines, half);
+            }
         }
 
         var slot = position % PageSize;
@@ -82,6 +91,16 @@ internal unsafe struct RotateAndStoreKernel<TLanes, V> : IParallelJob
             float a = x[i], b = x[half + i];
             x[i] = (a * cosines[i]) - (b * sines[i]);
             x[half + i] = (b * cosines[i]) + (a * sines[i]);
+        }
+    }
+
+    private static void RotateNeighbours(float* x, float* cosines, float* sines, int half)
+    {
+        for (var i = 0; i < half; i++)
+        {
+            float a = x[2 * i], b = x[(2 * i) + 1];
+            x[2 * i] = (a * cosines[i]) - (b * sines[i]);
+            x[(2 * i) + 1] = (b * cosines[i]) + (a * sines[i]);
         }
     }
 }

@@ -3,7 +3,7 @@ using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Engine.Backends.Cpu;
 
-/// <summary>output = x / sqrt(mean(x²) + epsilon) * gain, row by row; with <see cref="Addend"/> the row is x += addend first.</summary>
+/// <summary>output = x / sqrt(mean(x²) + epsilon) * gain, row by row; with <see cref="Addend"/> the row is x += addend * scale first.</summary>
 internal unsafe struct NormKernel<TLanes, V> : IParallelJob
     where TLanes : ILanes<V>
     where V : struct
@@ -14,11 +14,17 @@ internal unsafe struct NormKernel<TLanes, V> : IParallelJob
     /// <summary>Null: nothing is added and x stays as it is.</summary>
     public float* Addend;
     public long AddendStride;
+    public float Scale;
     public float* Gain;
     public float* Output;
     public long OutputStride;
     public float Epsilon;
     public int Rows;
+
+    /// <summary>Parts of a row, each normalised by itself.</summary>
+    public int Groups;
+
+    /// <summary>Elements of a part.</summary>
     public int Columns;
 
     public readonly void Run(int thread, int threads)
@@ -26,22 +32,26 @@ internal unsafe struct NormKernel<TLanes, V> : IParallelJob
         int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
         for (var row = first; row < end; row++)
         {
-            Norm(X + (row * XStride), Addend is null ? null : Addend + (row * AddendStride), Gain, Output + (row * OutputStride), Columns, Epsilon);
+            for (var group = 0; group < Groups; group++)
+            {
+                var at = (long)group * Columns;
+                Norm(X + (row * XStride) + at, Addend is null ? null : Addend + (row * AddendStride) + at, Scale, Gain, Output + (row * OutputStride) + at, Columns, Epsilon);
+            }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Norm(float* x, float* addend, float* gain, float* output, int columns, float epsilon)
+    private static void Norm(float* x, float* addend, float scale, float* gain, float* output, int columns, float epsilon)
     {
-        V even = TLanes.Zero, odd = TLanes.Zero;
+        V even = TLanes.Zero, odd = TLanes.Zero, addendScale = TLanes.Broadcast(scale);
         var i = 0;
         for (; i + (2 * TLanes.Width) <= columns; i += 2 * TLanes.Width)
         {
             V a = TLanes.Load(x + i), b = TLanes.Load(x + i + TLanes.Width);
             if (addend is not null)
             {
-                a = TLanes.Add(a, TLanes.Load(addend + i));
-                b = TLanes.Add(b, TLanes.Load(addend + i + TLanes.Width));
+                a = TLanes.Add(a, TLanes.Multiply(TLanes.Load(addend + i), addendScale));
+                b = TLanes.Add(b, TLanes.Multiply(TLanes.Load(addend + i + TLanes.Width), addendScale));
                 TLanes.Store(a, x + i);
                 TLanes.Store(b, x + i + TLanes.Width);
             }
@@ -55,14 +65,14 @@ internal unsafe struct NormKernel<TLanes, V> : IParallelJob
         {
             if (addend is not null)
             {
-                x[i] += addend[i];
+                x[i] += addend[i] * scale;
             }
 
             sum = float.MultiplyAddEstimate(x[i], x[i], sum);
         }
 
-        var scale = 1f / MathF.Sqrt((sum / columns) + epsilon);
-        var factor = TLanes.Broadcast(scale);
+        var inverse = 1f / MathF.Sqrt((sum / columns) + epsilon);
+        var factor = TLanes.Broadcast(inverse);
         for (i = 0; i + TLanes.Width <= columns; i += TLanes.Width)
         {
             TLanes.Store(TLanes.Multiply(TLanes.Multiply(TLanes.Load(x + i), factor), TLanes.Load(gain + i)), output + i);
@@ -70,62 +80,145 @@ internal unsafe struct NormKernel<TLanes, V> : IParallelJob
 
         for (; i < columns; i++)
         {
-            output[i] = x[i] * scale * gain[i];
+            output[i] = x[i] * inverse * gain[i];
         }
     }
 }
 
-/// <summary>output = gate * sigmoid(gate) * up</summary>
-internal unsafe struct SiluKernel<TLanes, V> : IParallelJob
+/// <summary>output = (x - mean) / sqrt(variance + epsilon) * gain + bias, row by row.</summary>
+internal unsafe struct LayerNormKernel<TLanes, V> : IParallelJob
     where TLanes : ILanes<V>
     where V : struct
 {
-    /// <summary><c>[rows, columns | columns]</c>: gate, then up.</summary>
-    public float* GateUp;
-    public long GateUpStride;
+    public float* X;
+    public long XStride;
+    public float* Gain;
+
+    /// <summary>Or null.</summary>
+    public float* Bias;
     public float* Output;
     public long OutputStride;
+    public float Epsilon;
     public int Rows;
     public int Columns;
 
     public readonly void Run(int thread, int threads)
     {
-        // Long rows are few in decode: split columns then, rows otherwise.
-        if (Rows < threads)
-        {
-            var piece = (Columns / threads) & ~(TLanes.Width - 1);
-            int from = thread * piece, to = thread == threads - 1 ? Columns : from + piece;
-            for (var row = 0; row < Rows; row++)
-            {
-                Silu(GateUp + (row * GateUpStride), Output + (row * OutputStride), from, to, Columns);
-            }
-
-            return;
-        }
-
         int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
         for (var row = first; row < end; row++)
         {
-            Silu(GateUp + (row * GateUpStride), Output + (row * OutputStride), 0, Columns, Columns);
+            Norm(X + (row * XStride), Gain, Bias, Output + (row * OutputStride), Columns, Epsilon);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Silu(float* gateUp, float* output, int from, int to, int columns)
+    private static void Norm(float* x, float* gain, float* bias, float* output, int columns, float epsilon)
     {
-        var one = TLanes.Broadcast(1f);
-        var up = gateUp + columns;
-        var i = from;
-        for (; i + TLanes.Width <= to; i += TLanes.Width)
+        var blocked = columns - (columns % TLanes.Width);
+        var sums = TLanes.Zero;
+        for (var i = 0; i < blocked; i += TLanes.Width)
         {
-            var gate = TLanes.Load(gateUp + i);
-            var sigmoidInverse = TLanes.Add(one, TLanes.Exp(TLanes.Subtract(TLanes.Zero, gate)));
-            TLanes.Store(TLanes.Multiply(TLanes.Divide(gate, sigmoidInverse), TLanes.Load(up + i)), output + i);
+            sums = TLanes.Add(sums, TLanes.Load(x + i));
         }
 
-        for (; i < to; i++)
+        var sum = TLanes.Sum(sums);
+        for (var i = blocked; i < columns; i++)
         {
-            output[i] = gateUp[i] / (1f + MathF.Exp(-gateUp[i])) * up[i];
+            sum += x[i];
+        }
+
+        var mean = sum / columns;
+        V center = TLanes.Broadcast(mean), squares = TLanes.Zero;
+        for (var i = 0; i < blocked; i += TLanes.Width)
+        {
+            var d = TLanes.Subtract(TLanes.Load(x + i), center);
+            squares = TLanes.MultiplyAdd(d, d, squares);
+        }
+
+        var variance = TLanes.Sum(squares);
+        for (var i = blocked; i < columns; i++)
+        {
+            variance += (x[i] - mean) * (x[i] - mean);
+        }
+
+        var inverse = 1f / MathF.Sqrt((variance / columns) + epsilon);
+        var factor = TLanes.Broadcast(inverse);
+        for (var i = 0; i < blocked; i += TLanes.Width)
+        {
+            var y = TLanes.Multiply(TLanes.Multiply(TLanes.Subtract(TLanes.Load(x + i), center), factor), TLanes.Load(gain + i));
+            TLanes.Store(bias is null ? y : TLanes.Add(y, TLanes.Load(bias + i)), output + i);
+        }
+
+        for (var i = blocked; i < columns; i++)
+        {
+            output[i] = ((x[i] - mean) * inverse * gain[i]) + (bias is null ? 0f : bias[i]);
+        }
+    }
+}
+
+/// <summary>x += addend * scale, or, without an addend, x *= scale followed by the soft cap.</summary>
+internal unsafe struct ScaleKernel<TLanes, V> : IParallelJob
+    where TLanes : ILanes<V>
+    where V : struct
+{
+    public float* X;
+    public long XStride;
+
+    /// <summary>Or null.</summary>
+    public float* Addend;
+    public long AddendStride;
+    public float Scale;
+
+    /// <summary>0: none.</summary>
+    public float Cap;
+    public int Rows;
+    public int Columns;
+
+    public readonly void Run(int thread, int threads)
+    {
+        int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
+        for (var row = first; row < end; row++)
+        {
+            if (Addend is not null)
+            {
+                Add(X + (row * XStride), Addend + (row * AddendStride), Scale, Columns);
+            }
+            else
+            {
+                ScaleAndCap(X + (row * XStride), Scale, Cap, Columns);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Add(float* x, float* addend, float scale, int columns)
+    {
+        var i = 0;
+        for (var factor = TLanes.Broadcast(scale); i + TLanes.Width <= columns; i += TLanes.Width)
+        {
+            TLanes.Store(TLanes.Add(TLanes.Load(x + i), TLanes.Multiply(TLanes.Load(addend + i), factor)), x + i);
+        }
+
+        for (; i < columns; i++)
+        {
+            x[i] += addend[i] * scale;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ScaleAndCap(float* x, float scale, float cap, int columns)
+    {
+        var i = 0;
+        for (V factor = TLanes.Broadcast(scale), limit = TLanes.Broadcast(cap); i + TLanes.Width <= columns; i += TLanes.Width)
+        {
+            var y = TLanes.Multiply(TLanes.Load(x + i), factor);
+            TLanes.Store(cap == 0 ? y : TLanes.Multiply(Functions<TLanes, V>.Tanh(TLanes.Divide(y, limit)), limit), x + i);
+        }
+
+        for (; i < columns; i++)
+        {
+            var y = x[i] * scale;
+            x[i] = cap == 0 ? y : MathF.Tanh(y / cap) * cap;
         }
     }
 }
@@ -136,6 +229,7 @@ internal unsafe struct EmbedKernel : IParallelJob
     public byte* Table;
     public DType Type;
     public int* Ids;
+    public float Scale;
     public float* Output;
     public long OutputStride;
     public int Rows;
@@ -146,7 +240,15 @@ internal unsafe struct EmbedKernel : IParallelJob
         int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
         for (var row = first; row < end; row++)
         {
-            HostFloats.Read(Table + ((long)Ids[row] * Columns * Type.ByteSize()), Type, new Span<float>(Output + (row * OutputStride), Columns));
+            var output = new Span<float>(Output + (row * OutputStride), Columns);
+            HostFloats.Read(Table + ((long)Ids[row] * Columns * Type.ByteSize()), Type, output);
+            if (Scale != 1)
+            {
+                for (var i = 0; i < output.Length; i++)
+                {
+                    output[i] *= Scale;
+                }
+            }
         }
     }
 }

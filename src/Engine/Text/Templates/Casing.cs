@@ -62,7 +62,18 @@ internal static class Casing
     private static string Fold(string text, int index)
     {
         var code = PythonText.CodePoint(text, index);
-        return CaseTable.Fold(code) ?? (code == 'Σ' ? "σ" : CaseTable.Lower(code) ?? Map(text, index, Rune.ToLowerInvariant));
+        if (CaseTable.Fold(code) is { } special)
+        {
+            return special;
+        }
+
+        if (code == 0x130)
+        {
+            return "i\u0307";
+        }
+
+        var lower = Map(text, index, Rune.ToLowerInvariant);
+        return string.Concat(Upper(lower, 0).EnumerateRunes().Select(rune => Rune.ToLowerInvariant(rune).ToString()));
     }
 
     private static string One(string text, int index) => PythonText.FromCodePoint(PythonText.CodePoint(text, index));

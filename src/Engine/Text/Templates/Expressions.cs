@@ -129,10 +129,7 @@ internal sealed class LogicalExpression(int line, bool isAnd, Expression[] opera
     public override void Verify(Verification verification)
     {
         operands[0].Verify(verification);
-        for (var i = 1; i < operands.Length; i++)
-        {
-            operands[i].Verify(verification);
-        }
+        verification.Unreached(() => Array.ForEach(operands[1..], operand => operand.Verify(verification)));
     }
 }
 
@@ -228,6 +225,7 @@ internal sealed class CompareExpression(int line, Expression first, (string Oper
     public override void Verify(Verification verification)
     {
         first.Verify(verification);
-        Array.ForEach(rest, part => part.Operand.Verify(verification));
+        rest[0].Operand.Verify(verification);
+        verification.Unreached(() => Array.ForEach(rest[1..], part => part.Operand.Verify(verification)));
     }
 }

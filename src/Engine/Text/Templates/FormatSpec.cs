@@ -17,7 +17,7 @@ internal readonly record struct FormatSpec
     public static FormatSpec Parse(RenderState state, string spec)
     {
         var at = 0;
-        var fill = " ";
+        var fill = (string?)null;
         var align = '\0';
         var first = spec.Length > 0 && char.IsHighSurrogate(spec[0]) && spec.Length > 1 ? 2 : 1;
         if (spec.Length > first && IsAlign(spec[first]))
@@ -37,7 +37,7 @@ internal readonly record struct FormatSpec
         if (at < spec.Length && spec[at] == '0')
         {
             at++;
-            fill = align == '\0' ? "0" : fill;
+            fill ??= "0";
             align = align == '\0' ? '=' : align;
         }
 
@@ -56,7 +56,7 @@ internal readonly record struct FormatSpec
             throw state.Raise("Invalid format specifier");
         }
 
-        return new FormatSpec { Fill = fill, Align = align, Sign = sign, Alternate = alternate, Width = width, Grouping = grouping, Precision = precision, Type = type };
+        return new FormatSpec { Fill = fill ?? " ", Align = align, Sign = sign, Alternate = alternate, Width = width, Grouping = grouping, Precision = precision, Type = type };
     }
 
     public StringValue Apply(RenderState state, Value value) => value switch
@@ -64,7 +64,6 @@ internal readonly record struct FormatSpec
         StringValue text => ApplyText(state, text),
         FloatValue number => Pad(state, FloatBody(state, number.Value), number.Provenance),
         IntValue or BoolValue or BigIntValue when Type is 'e' or 'E' or 'f' or 'F' or 'g' or 'G' or '%' => Pad(state, FloatBody(state, Numbers.ToDouble(value)), Numbers.ProvenanceOf(value)),
-        BoolValue when Type == '\0' => ApplyText(state, Printing.Str(state, value)),
         IntValue or BoolValue when Numbers.TryInteger(value, out var number, out var provenance) => Pad(state, IntegerBody(state, number), provenance),
         _ => throw state.Raise($"unsupported format string passed to {value.TypeName}.__format__"),
     };

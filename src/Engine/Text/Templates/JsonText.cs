@@ -159,7 +159,7 @@ internal sealed class JsonText
         for (var i = 0; i < raw.Length;)
         {
             var plain = i;
-            while (plain < raw.Length && raw[plain] is not ('"' or '\\' or < ' ') && (!ensureAscii || raw[plain] < 0x7F || raw[plain] == 0x7F))
+            while (plain < raw.Length && raw[plain] is not ('"' or '\\' or < ' ') && (!ensureAscii || raw[plain] < '\u007f'))
             {
                 plain++;
             }

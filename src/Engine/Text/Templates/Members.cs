@@ -51,7 +51,7 @@ internal static class Members
             return TryAttribute(state, value, name.Text) ?? UndefinedValue.Attribute(value, name.Text);
         }
 
-        return UndefinedValue.Element(value, Shorten.Text(Printing.Repr(state, index).Text));
+        return UndefinedValue.Element(value, index is IntValue or FloatValue or BoolValue or NoneValue ? Printing.Str(state, index).Text : $"of type '{index.TypeName}'");
     }
 
     /// <summary>What Python's <c>getattr</c> would find, or null.</summary>
@@ -97,7 +97,7 @@ internal static class Members
     private static Value? MacroAttribute(MacroValue macro, string name) => name switch
     {
         "name" => macro.Definition.Name is null ? NoneValue.Instance : new StringValue(macro.Definition.Name, Provenance.Template),
-        "arguments" => new ListValue([.. macro.Definition.Parameters.Select(parameter => new StringValue(parameter, Provenance.Template))]),
+        "arguments" => new TupleValue([.. macro.Definition.Parameters.Select(parameter => new StringValue(parameter, Provenance.Template))]),
         "catch_kwargs" => BoolValue.Of(macro.Definition.UsesKwargs),
         "catch_varargs" => BoolValue.Of(macro.Definition.UsesVarargs),
         "caller" => BoolValue.Of(macro.Definition.UsesCaller),

@@ -142,6 +142,9 @@ internal sealed class Verification(IReadOnlySet<string> assigned, IReadOnlySet<s
     /// <summary>A body that may run any number of times, none included.</summary>
     public void Optional(Action inside) => With(newSoft: false, newOptional: true, inside);
 
+    /// <summary>The right side of <c>and</c>, of <c>or</c> and of a comparison may not be reached.</summary>
+    public void Unreached(Action inside) => With(soft, newOptional: true, inside);
+
     public void Filter(string name, int line)
     {
         if (!soft && !Filters.Exists(name))

@@ -419,6 +419,11 @@ internal sealed partial class Parser
             throw Fail($"can't assign to '{name}'");
         }
 
+        if (name == ForStatement.Loop && loops > 0)
+        {
+            throw Fail("Can't assign to special loop variable in for-loop target");
+        }
+
         assigned.Add(name);
         return name;
     }

@@ -12,7 +12,7 @@ internal static class PercentFormat
         var values = arguments is TupleValue tuple ? tuple.Items : [arguments];
         var mapping = arguments as DictValue;
         var used = 0;
-        Value Next() => arguments is UndefinedValue missing ? throw state.Use(missing) : used < values.Length ? values[used++] : throw state.Raise("not enough arguments for format string");
+        Value Next() => used < values.Length ? values[used++] : throw state.Raise("not enough arguments for format string");
 
         for (var i = 0; i < text.Length;)
         {
@@ -30,6 +30,11 @@ internal static class PercentFormat
             if (At(text, i) == '(')
             {
                 var end = text.IndexOf(')', i);
+                if (arguments is UndefinedValue missing)
+                {
+                    throw state.Use(missing);
+                }
+
                 if (end < 0 || mapping is null)
                 {
                     throw state.Raise(end < 0 ? "incomplete format key" : "format requires a mapping");
@@ -78,13 +83,10 @@ internal static class PercentFormat
             i++;
         }
 
-        if (used < values.Length && mapping is null && arguments is not UndefinedValue && !(arguments is ListValue && used == 0 && values.Length == 0))
+        // Python lets a single argument go unused where it is a container and no tuple.
+        if (used < values.Length && arguments is not (DictValue or ListValue or RangeValue or UndefinedValue))
         {
-            // Python lets one argument that is no tuple but a container go unused.
-            if (arguments is TupleValue || arguments is not (ListValue or RangeValue))
-            {
-                throw state.Raise("not all arguments converted during string formatting");
-            }
+            throw state.Raise("not all arguments converted during string formatting");
         }
 
         return result.ToValue(format.IsMarkup);

@@ -121,6 +121,9 @@ internal sealed class RenderState
 
     public void LeaveCall() => calls--;
 
+    /// <summary>Writes what a filter or call block gave, which must be text.</summary>
+    public void WriteText(Value value) => Output.Append(value as StringValue ?? throw Raise($"expected str instance, {value.TypeName} found"));
+
     public ChatTemplateException Raise(string message) => new(ChatTemplateError.Raised, At(message), Line);
 
     public ChatTemplateException Limit(string what) => new(ChatTemplateError.Limit, At("limit exceeded: " + what), Line);

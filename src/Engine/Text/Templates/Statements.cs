@@ -101,7 +101,7 @@ internal sealed class FilterStatement(int line, Link[] filters, Block body) : St
             value = filter.Apply(inner, value);
         }
 
-        scope.State.Output.Append(Printing.Str(scope.State, value));
+        scope.State.WriteText(value);
         return Completion.Normal;
     }
 
@@ -162,7 +162,7 @@ internal sealed class CallStatement(int line, MacroDefinition caller, ChainExpre
     public override Completion Execute(Scope scope)
     {
         var value = call.EvaluateWithCaller(scope, new MacroValue(caller, scope));
-        scope.State.Output.Append(Printing.Str(scope.State, value));
+        scope.State.WriteText(value);
         return Completion.Normal;
     }
 

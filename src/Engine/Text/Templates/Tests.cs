@@ -21,7 +21,7 @@ internal static class Tests
         ["string"] = (0, static (_, value, _) => value is StringValue),
         ["mapping"] = (0, static (_, value, _) => value is DictValue),
         ["iterable"] = (0, static (_, value, _) => Sequences.IsIterable(value)),
-        ["sequence"] = (0, static (_, value, _) => value is StringValue or ListValue or TupleValue or DictValue or RangeValue),
+        ["sequence"] = (0, static (_, value, _) => value is StringValue or ListValue or TupleValue or DictValue or RangeValue or UndefinedValue),
         ["callable"] = (0, static (_, value, _) => Calls.IsCallable(value) || value is UndefinedValue),
         ["escaped"] = (0, static (_, value, _) => value is StringValue { IsMarkup: true }),
         ["odd"] = (0, static (state, value, _) => Modulo(state, value, 2) == 1),

@@ -125,7 +125,6 @@ internal static partial class TextFilters
     public static Value Truncate(RenderState state, Value value, Arguments arguments)
     {
         var bound = arguments.Bind(state, "truncate", 0, "length", "killwords", "end", "leeway");
-        var text = value as StringValue ?? throw state.Raise($"truncate: a string is expected, not '{value.TypeName}'");
         var length = bound[0] is { } l ? Numbers.Integer(state, l) : 255;
         var end = bound[2] is { } e ? e as StringValue ?? throw state.Raise("truncate: end must be a string") : new StringValue("...", Provenance.Template);
         var leeway = bound[3] is null or NoneValue ? 5 : Numbers.Integer(state, bound[3]!);
@@ -134,10 +133,12 @@ internal static partial class TextFilters
             throw state.Raise($"truncate: expected length >= {end.CodePoints} and leeway >= 0");
         }
 
-        if (text.CodePoints <= (Int128)length + leeway)
+        if (Sequences.TryLength(value) is { } size && size <= (Int128)length + leeway)
         {
-            return text;
+            return value;
         }
+
+        var text = value as StringValue ?? throw state.Raise($"truncate: a string is expected, not '{value.TypeName}'");
 
         var cut = text.Slice(state, 0, text.UnitIndex((int)(length - end.CodePoints)));
         if (!(bound[1] is { } kill && Truth.Of(state, kill)))

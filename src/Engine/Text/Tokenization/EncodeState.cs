@@ -24,6 +24,8 @@ internal sealed class EncodeState
     /// <summary>Scratch of the models.</summary>
     public WordCache Words { get; } = new();
     public BpeScratch Bpe { get; } = new();
+    public Lattice Lattice { get; } = new();
+    public NormalizationScratch Normalization { get; } = new();
     public byte[] Utf8 { get; private set; } = new byte[256];
     public int[] Integers { get; private set; } = new int[256];
 

@@ -29,6 +29,8 @@ internal sealed class IntList
         Count = count + 1;
     }
 
+    public void Truncate(int count) => Count = count;
+
     public void AddRange(ReadOnlySpan<int> values) => values.CopyTo(AppendSpan(values.Length));
 
     /// <summary>Room for <paramref name="length"/> more values, already counted.</summary>

@@ -7,7 +7,7 @@ namespace KvPrefetch.Engine.Text.Tokenization;
 internal sealed class TextBuffer
 {
     /// <summary>No text may grow beyond this many chars while it is normalized.</summary>
-    public const int MaxLength = 256 << 20;
+    public const int MaxLength = 64 << 20;
 
     private char[] _chars = new char[256];
     private byte[] _taint = [];
@@ -15,7 +15,6 @@ internal sealed class TextBuffer
     public int Length { get; private set; }
     public bool TracksTaint { get; private set; }
 
-    /// <summary>Where in the original text the first char comes from: false once leading characters were removed. Decides whether "the start of the text" is still there.</summary>
     public ReadOnlySpan<char> Span => _chars.AsSpan(0, Length);
     public ReadOnlySpan<byte> Taint => TracksTaint ? _taint.AsSpan(0, Length) : default;
 
@@ -83,6 +82,8 @@ internal sealed class TextBuffer
         }
     }
 
+    public static InvalidRequestException TooLong() => new($"Text grows beyond {MaxLength} characters while it is normalized for the tokenizer.", paramName: null);
+
     private void Reserve(int extra)
     {
         var needed = checked(Length + extra);
@@ -98,7 +99,7 @@ internal sealed class TextBuffer
     {
         if (needed > MaxLength)
         {
-            throw new InvalidRequestException($"Text grows beyond {MaxLength} characters while it is normalized for the tokenizer.", paramName: null);
+            throw TooLong();
         }
 
         var size = (int)Math.Min(MaxLength, Math.Max(needed, _chars.Length * 2L));

@@ -169,6 +169,15 @@ public sealed class Tokenizer
         return id >= 0;
     }
 
+    /// <summary>What a token contributes to a text, in bytes: UTF-8, perhaps only a part of a character. Empty where the id names no token.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The id is not of this vocabulary.</exception>
+    public byte[] GetTokenText(int id)
+    {
+        var bytes = new CollectStage();
+        _decoder.Push(id, skipSpecialTokens: false, bytes);
+        return bytes.Bytes.ToArray();
+    }
+
     /// <summary>True for added tokens marked special.</summary>
     public bool IsSpecial(int id) => (uint)id < (uint)_special.Length && _special[id];
 

@@ -41,10 +41,11 @@ internal static class JsonFields
         return value.ValueKind == JsonValueKind.Array ? value : throw Wrong(name, where, $"is {value.ValueKind}, not an array");
     }
 
-    public static char Character(JsonElement element, string name, string where)
+    /// <summary>A string of one character.</summary>
+    public static string Character(JsonElement element, string name, string where)
     {
         var text = String(element, name, where);
-        return text.Length == 1 ? text[0] : throw Wrong(name, where, $"is '{TokenizerErrors.Shown(text)}', not one character of the basic plane");
+        return text.Length == 1 || (text.Length == 2 && char.IsSurrogatePair(text, 0)) ? text : throw Wrong(name, where, $"is '{TokenizerErrors.Shown(text)}', not one character");
     }
 
     public static bool Has(JsonElement element, string name, string where, out JsonElement value)

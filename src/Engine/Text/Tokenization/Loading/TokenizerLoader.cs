@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 
 namespace KvPrefetch.Engine.Text.Tokenization;
@@ -35,65 +34,16 @@ internal static class TokenizerLoader
 
     private static TokenizerParts Build(TokenizerFile file)
     {
-        var preTokenizer = PipelineReader.PreTokenizer(file.PreTokenizer, out var endsInBytes);
-        var model = Model(file, endsInBytes);
+        var preTokenizer = PipelineReader.PreTokenizer(file.PreTokenizer, file.Merges is not null && !ModelReader.HasAffixes(file), out var endsInBytes);
+        var model = ModelReader.Read(file, endsInBytes);
         return new TokenizerParts
         {
             Model = model,
-            Normalizer = file.Normalizer is null ? null : throw TokenizerErrors.Unsupported("normalizer", "any", "none"),
+            Normalizer = NormalizerReader.Read(file.Normalizer),
             PreTokenizer = preTokenizer,
             PostProcessor = PipelineReader.PostProcessor(file.PostProcessor),
             Decoder = PipelineReader.Decoder(file.Decoder),
             AddedTokens = AddedTokensReader.Read(file, model.Vocabulary),
         };
     }
-
-    private static BpeModel Model(TokenizerFile file, bool endsInBytes)
-    {
-        const string Where = "model";
-        if (file.Vocabulary is not { } vocab)
-        {
-            throw TokenizerErrors.Format("InvalidField", "tokenizer.json: model.vocab is missing.");
-        }
-
-        var type = Text(file, "type") ?? (file.Merges is null ? "WordPiece" : "BPE");
-        if (type != "BPE")
-        {
-            throw TokenizerErrors.Unsupported(Where, type, "BPE");
-        }
-
-        if (file.Merges is not { } merges)
-        {
-            throw TokenizerErrors.Format("InvalidField", "tokenizer.json: model.merges is missing.");
-        }
-
-        if (file.Model.TryGetValue("dropout", out var dropout) && !(dropout.ValueKind == JsonValueKind.Number && dropout.GetDouble() == 0))
-        {
-            throw TokenizerErrors.Unsupported("model.dropout", dropout.GetRawText(), "null and 0");
-        }
-
-        var options = new BpeOptions
-        {
-            UnknownToken = Text(file, "unk_token"),
-            ContinuingSubwordPrefix = Text(file, "continuing_subword_prefix"),
-            EndOfWordSuffix = Text(file, "end_of_word_suffix"),
-            FuseUnknown = Flag(file, "fuse_unk"),
-            ByteFallback = Flag(file, "byte_fallback"),
-            IgnoreMerges = Flag(file, "ignore_merges"),
-        };
-        // Affixes go around characters of the byte alphabet, so with them the characters are written out.
-        options = options with { BytesAreSymbols = endsInBytes };
-        var vocabulary = VocabularyReader.ReadObject(file, vocab);
-        var prefixLength = Encoding.UTF8.GetByteCount(options.ContinuingSubwordPrefix ?? "");
-        return new BpeModel(vocabulary, VocabularyReader.ReadMerges(file, merges, vocabulary, prefixLength), options);
-    }
-
-    private static string? Text(TokenizerFile file, string name)
-        => !file.Model.TryGetValue(name, out var value) ? null
-            : value.ValueKind == JsonValueKind.String ? JsonFields.Text(value, name, "model")
-            : throw JsonFields.Wrong(name, "model", $"is {value.ValueKind}, not a string");
-
-    private static bool Flag(TokenizerFile file, string name)
-        => file.Model.TryGetValue(name, out var value)
-            && (value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : throw JsonFields.Wrong(name, "model", $"is {value.ValueKind}, not true or false"));
 }

@@ -39,6 +39,37 @@ internal static class VocabularyReader
         return vocabulary;
     }
 
+    /// <summary>The <c>vocab</c> list of a unigram model: pairs of token and score; ids are places in the list.</summary>
+    public static (Vocabulary Vocabulary, double[] Scores) ReadScored(TokenizerFile file, Range part)
+    {
+        var reader = file.ReaderOf(part);
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray)
+        {
+            throw TokenizerErrors.Format("InvalidVocabulary", $"tokenizer.json: model.vocab is {reader.TokenType}, not an array.");
+        }
+
+        var size = file.Bytes.AsSpan(part).Length;
+        var vocabulary = new Vocabulary(size / 20, size / 2);
+        var scores = new List<double>();
+        var scratch = new byte[256];
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            var ok = reader.TokenType == JsonTokenType.StartArray && reader.Read() && reader.TokenType == JsonTokenType.String;
+            var length = ok ? Copy(ref reader, ref scratch) : 0;
+            var score = 0.0;
+            ok = ok && reader.Read() && reader.TokenType == JsonTokenType.Number && reader.TryGetDouble(out score) && double.IsFinite(score);
+            if (!ok || !reader.Read() || reader.TokenType != JsonTokenType.EndArray)
+            {
+                throw TokenizerErrors.Format("InvalidVocabulary", $"tokenizer.json: model.vocab[{scores.Count}] is not a pair of a token and its score.");
+            }
+
+            vocabulary.TryAdd(scratch.AsSpan(0, length), scores.Count, keepsOld: true);
+            scores.Add(score);
+        }
+
+        return (vocabulary, [.. scores]);
+    }
+
     /// <summary>The <c>merges</c> list: strings "a b" or arrays ["a", "b"].</summary>
     /// <param name="file">The file.</param>
     /// <param name="part">Where the list stands.</param>

@@ -28,8 +28,8 @@ internal sealed class BpeModel : TokenModel
     private readonly PairFilter? _pairs;
 
     public BpeModel(Vocabulary vocabulary, MergeTable merges, BpeOptions options)
+        : base(vocabulary)
     {
-        Vocabulary = vocabulary;
         _merges = merges;
         _options = options;
         if (options.UnknownToken is { } unknown)
@@ -54,8 +54,6 @@ internal sealed class BpeModel : TokenModel
             _pairs = new PairFilter(vocabulary);
         }
     }
-
-    public override Vocabulary Vocabulary { get; }
 
     private bool HasAffixes { get; }
 
@@ -86,26 +84,7 @@ internal sealed class BpeModel : TokenModel
         EncodeWord(piece[start..], state);
     }
 
-    private void EncodeWord(ReadOnlySpan<char> word, EncodeState state)
-    {
-        if (word.Length > WordCache.MaxWord)
-        {
-            EncodeUncached(word, state);
-            return;
-        }
-
-        var hash = Hashing.Of(word);
-        if (state.Words.TryAppend(word, hash, state.Ids))
-        {
-            return;
-        }
-
-        var before = state.Ids.Count;
-        EncodeUncached(word, state);
-        state.Words.Store(word, hash, state.Ids.Span[before..]);
-    }
-
-    private void EncodeUncached(ReadOnlySpan<char> word, EncodeState state)
+    protected override void EncodeUncached(ReadOnlySpan<char> word, EncodeState state)
     {
         ReadOnlySpan<byte> utf8 = state.Utf8Of(word);
         if (_options.IgnoreMerges && TryWhole(utf8, state))
@@ -279,9 +258,14 @@ internal sealed class BpeModel : TokenModel
                 return;
             }
 
-            if (model._unknown < 0)
+            if (model._options.UnknownToken is null)
             {
                 return;
+            }
+
+            if (model._unknown < 0)
+            {
+                throw MissingUnknownToken(model._options.UnknownToken);
             }
 
             if (!model._options.FuseUnknown)

@@ -54,7 +54,10 @@ internal sealed class Vocabulary
     }
 
     /// <summary>Adds a token, or gives a known text another id as the last one of a JSON object wins. False where the id is taken by another text.</summary>
-    public bool TryAdd(ReadOnlySpan<byte> utf8, int id)
+    /// <param name="utf8">The token's text.</param>
+    /// <param name="id">Its id.</param>
+    /// <param name="keepsOld">An id whose text gets another id keeps its text (a list with repeats) or loses it (an object whose last entry wins).</param>
+    public bool TryAdd(ReadOnlySpan<byte> utf8, int id, bool keepsOld = false)
     {
         if (Contains(id))
         {
@@ -75,8 +78,12 @@ internal sealed class Vocabulary
             var other = _slots[slot] - 1;
             if (_length[other] == utf8.Length && utf8.SequenceEqual(_arena.AsSpan(_offset[other], utf8.Length)))
             {
-                _length[other] = -1;
-                Count--;
+                if (!keepsOld)
+                {
+                    _length[other] = -1;
+                    Count--;
+                }
+
                 break;
             }
 

@@ -23,6 +23,25 @@ public sealed record EngineOptions
 
     /// <summary>Receives one sentence for each thing worth knowing while loading (an ignored field, a clamped context).</summary>
     public Action<string>? Log { get; init; }
+
+    /// <exception cref="InvalidRequestException">An option is out of range.</exception>
+    internal void Validate()
+    {
+        Require(Threads, 0, 1024, nameof(Threads));
+        Require(ContextLength, 0, int.MaxValue, nameof(ContextLength));
+        Require(KvCacheBytes, 0, long.MaxValue, nameof(KvCacheBytes));
+        Require(MaxBatchSequences, 1, 4096, nameof(MaxBatchSequences));
+        Require(MaxBatchTokens, 1, 1 << 16, nameof(MaxBatchTokens));
+        Require(MaxQueue, 0, 1 << 20, nameof(MaxQueue));
+    }
+
+    private static void Require(long value, long min, long max, string name)
+    {
+        if (value < min || value > max)
+        {
+            throw new InvalidRequestException(FormattableString.Invariant($"{name} is {value}; the range is {min} to {max}."), name);
+        }
+    }
 }
 
 /// <summary>How far loading has come.</summary>

@@ -1,4 +1,12 @@
+using System.Diagnostics;
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Backends.Cpu;
+using KvPrefetch.Engine.Checkpoints;
+using KvPrefetch.Engine.Execution;
+using KvPrefetch.Engine.KvCache;
 using KvPrefetch.Engine.Requests;
+using KvPrefetch.Engine.Sampling;
+using KvPrefetch.Engine.Scheduling;
 using KvPrefetch.Engine.Text.Templates;
 using KvPrefetch.Engine.Text.Tokenization;
 
@@ -44,58 +52,109 @@ public sealed record GenerationRequest
 /// <summary>A model in this process: loads a Hugging Face folder, answers any number of requests at once. All members are safe for concurrent use.</summary>
 public sealed class LlmEngine : IDisposable
 {
-    /// <summary>Opens the folder and makes the model ready. Throws the typed errors of <see cref="KvPrefetchException"/>.</summary>
-    public static LlmEngine Load(string folder, EngineOptions? options = null, IProgress<ModelLoadProgress>? progress = null, CancellationToken cancellationToken = default) =>
-        throw new NotSupportedException();
+    private readonly IBackend _backend;
+    private readonly Checkpoint _checkpoint;
+    private readonly ModelRunner _runner;
+    private readonly PagePool _pool;
+    private readonly MemoryPlan _plan;
+    private readonly Pump _pump;
+    private readonly TimeSpan _loadTime;
+    private long _lastId;
+    private int _disposed;
 
-    public ModelInfo Model => throw new NotSupportedException();
+    private LlmEngine(EngineParts parts, EngineOptions options, TimeSpan loadTime)
+    {
+        (_backend, _checkpoint, _runner, _plan, _loadTime) = (parts.Backend, parts.Checkpoint, parts.Runner, parts.Plan, loadTime);
+        (Model, Tokenizer, ChatTemplate) = (parts.Model, parts.Tokenizer, parts.ChatTemplate);
+        _pool = new PagePool(_plan.Pages, MemoryPlan.PageSize);
+        _pump = new Pump(new Scheduler(_pool, options.MaxBatchSequences, options.MaxBatchTokens), _runner, new Sampler(Model.VocabularySize), options.MaxBatchSequences, options.MaxQueue);
+    }
+
+    public ModelInfo Model { get; }
 
     /// <summary>Null where the folder has no tokenizer.json: then prompts are token ids and streamed text is empty.</summary>
-    public Tokenizer? Tokenizer => throw new NotSupportedException();
+    public Tokenizer? Tokenizer { get; }
 
     /// <summary>Null where the folder has no chat template.</summary>
-    public ChatTemplate? ChatTemplate => throw new NotSupportedException();
+    public ChatTemplate? ChatTemplate { get; }
 
-    public EngineStats Stats => throw new NotSupportedException();
+    public EngineStats Stats => new()
+    {
+        Backend = _backend.Name,
+        Threads = _backend.Threads,
+        RunningSequences = _pump.Running,
+        WaitingSequences = _pump.Waiting,
+        PagesUsed = _pool.UsedCount,
+        PagesTotal = _pool.TotalCount,
+        KvCacheBytes = _plan.Bytes,
+        PromptTokens = _pump.PromptTokens,
+        GeneratedTokens = _pump.GeneratedTokens,
+        Preemptions = _pump.Preemptions,
+        LoadTime = _loadTime,
+        Faulted = _pump.Fault is not null,
+    };
+
+    internal long PumpAllocatedBytes => _pump.AllocatedBytes;
+
+    /// <summary>Opens the folder and makes the model ready. Throws the typed errors of <see cref="KvPrefetchException"/>.</summary>
+    /// <param name="folder">A Hugging Face model folder.</param>
+    /// <param name="options">Null takes the defaults.</param>
+    /// <param name="progress">Told what is being done.</param>
+    /// <param name="cancellationToken">Gives up between stages.</param>
+    public static LlmEngine Load(string folder, EngineOptions? options = null, IProgress<ModelLoadProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new EngineOptions();
+        return Load(folder, options, () => CpuBackend.Create(options.Threads), progress, cancellationToken);
+    }
+
+    /// <summary>The same on a backend of the caller's choice, which the engine owns from then on.</summary>
+    internal static LlmEngine Load(string folder, EngineOptions options, Func<IBackend> createBackend, IProgress<ModelLoadProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        options.Validate();
+        var started = Stopwatch.GetTimestamp();
+        var parts = EngineParts.Load(folder, options, createBackend, progress, cancellationToken);
+        return new LlmEngine(parts, options, Stopwatch.GetElapsedTime(started));
+    }
 
     /// <summary>Puts a request into the queue. Everything that can be refused is refused here, before the first token:
     /// <see cref="InvalidRequestException"/>, <see cref="ContextLengthExceededException"/>, <see cref="KvCapacityException"/>,
     /// <see cref="EngineOverloadedException"/>, <see cref="EngineFaultedException"/>, <see cref="ObjectDisposedException"/>.</summary>
-    public Generation Submit(GenerationRequest request) => throw new NotSupportedException();
+    public Generation Submit(GenerationRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ObjectDisposedException.ThrowIf(_disposed != 0, this);
+        var stopTokens = request.StopTokens ?? Model.StopTokens;
+        RequestLimits.ValidatePrompt(request.Prompt.Span, Model.VocabularySize);
+        RequestLimits.ValidateStopTokens(stopTokens, Model.VocabularySize);
+        RequestLimits.ValidateStopStrings(request.StopStrings);
+        request.Sampling.Validate(Model.VocabularySize);
+        if (request.StopStrings.Count > 0 && Tokenizer is null)
+        {
+            throw RequestLimits.Refused(nameof(request.StopStrings), $"Stop strings need a tokenizer, and this model folder has none.");
+        }
+
+        var maxTokens = RequestLimits.MaxTokens(request.Prompt.Length, request.MaxOutputTokens, Model.ContextLength);
+        if (request.Prompt.Length >= _pool.TokenCapacity)
+        {
+            throw new KvCapacityException($"The prompt has {request.Prompt.Length} tokens; the KV cache holds {_pool.TokenCapacity} and needs room for one more.");
+        }
+
+        var sequence = new Sequence(Interlocked.Increment(ref _lastId), request.Prompt.Span, maxTokens, request.Sampling, [.. stopTokens]);
+        var generation = new Generation(_pump, sequence, Tokenizer?.CreateDetokenizer(), [.. request.StopStrings]);
+        _pump.Submit(generation);
+        return generation;
+    }
 
     /// <summary>Ends all requests with <see cref="ObjectDisposedException"/> and frees the model. May be called at any time, twice too.</summary>
-    public void Dispose() => throw new NotSupportedException();
-}
-
-/// <summary>What one token added to the answer.</summary>
-/// <param name="Token">The token's id; null for the last piece, which flushes text that was held back.</param>
-/// <param name="Text">Text that became certain; may be empty while a character or a possible stop string is incomplete.</param>
-public readonly record struct GenerationPiece(int? Token, string Text);
-
-/// <summary>A running request, seen by its caller. Disposing it, or leaving its enumeration, cancels it.</summary>
-public sealed class Generation : IAsyncDisposable, IDisposable
-{
-    /// <summary>Streams the answer; may be enumerated once. Ends normally on Stop and Length; throws the request's error, OperationCanceledException
-    /// with <paramref name="cancellationToken"/> when that fired, ObjectDisposedException when the engine was disposed.</summary>
-    public IAsyncEnumerable<GenerationPiece> ReadAllAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-    /// <summary>Null while running.</summary>
-    public FinishReason? FinishReason => throw new NotSupportedException();
-
-    public int PromptTokens => throw new NotSupportedException();
-
-    /// <summary>Prompt tokens whose keys and values were found in the cache.</summary>
-    public int CachedPromptTokens => throw new NotSupportedException();
-    public int GeneratedTokens => throw new NotSupportedException();
-
-    /// <summary>From submission to the first token.</summary>
-    public TimeSpan? TimeToFirstToken => throw new NotSupportedException();
-
-    /// <summary>From the first token to the last so far.</summary>
-    public TimeSpan DecodeTime => throw new NotSupportedException();
-
-    /// <summary>Leaves the batch at the next step. Idempotent.</summary>
-    public void Cancel() => throw new NotSupportedException();
-    public void Dispose() => Cancel();
-    public ValueTask DisposeAsync() { Cancel(); return ValueTask.CompletedTask; }
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) == 0)
+        {
+            _pump.Dispose();
+            _runner.Dispose();
+            _backend.Dispose();
+            _checkpoint.Dispose();
+        }
+    }
 }

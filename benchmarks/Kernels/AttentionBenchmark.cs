@@ -1,0 +1,102 @@
+using BenchmarkDotNet.Attributes;
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Backends.Cpu;
+
+namespace KvPrefetch.Benchmarks.Kernels;
+
+/// <summary>Attention over the paged cache. Each call takes the next layer's pages, as a step does.</summary>
+public class AttentionBenchmark
+{
+    private const int Chunk = 512;
+    private static readonly AttentionShape Shape = new(Sizes.Heads, Sizes.KvHeads, Sizes.HeadDim, 0.125f);
+    private IBackend _backend = null!;
+    private StepInputs _step;
+    private Rows _qkv;
+    private Rows _output;
+    private int _layer;
+
+    public static IEnumerable<KernelCase> Cases => [Attention("decode at 512", 1, 512), Attention("decode at 2048", 1, 2048), Attention("prefill of 512", Chunk, Chunk)];
+
+    [ParamsSource(nameof(Cases))]
+    public KernelCase Kernel { get; set; } = null!;
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        _backend = CpuBackend.Create(Run.Threads);
+        var pages = Kernel.Context / Sizes.PageSize;
+        var layers = Math.Max(1, (int)(Sizes.WorkingSetBytes / 2 / (pages * _backend.KvPageBytes(1, Sizes.PageSize, Sizes.KvHeads, Sizes.HeadDim))));
+        var cache = _backend.AllocateKvPages(layers, pages, Sizes.PageSize, Sizes.KvHeads, Sizes.HeadDim);
+        _qkv = _backend.AllocateRows(Chunk, Shape.QkvColumns);
+        _output = _backend.AllocateRows(Chunk, Shape.QueryColumns);
+        var rotary = _backend.AllocateRows(Chunk, Sizes.HeadDim);
+        var frequencies = new RotaryFrequencies([.. Enumerable.Range(0, Sizes.HeadDim / 2).Select(i => MathF.Pow(100_000, -2f * i / Sizes.HeadDim))], 1);
+        for (var start = 0; start < Kernel.Context; start += Chunk)
+        {
+            var step = Step(cache, Chunk, start);
+            _backend.RotaryTable(step, frequencies, rotary);
+            for (var layer = 0; layer < layers; layer++)
+            {
+                for (var row = 0; row < Chunk; row++)
+                {
+                    _backend.Download(_qkv, row).Fill(0.01f * (row % 7));
+                }
+
+                _backend.RotateAndStore(step, layer, _qkv, rotary, RotaryPairs.Halves, Shape);
+            }
+        }
+
+        _step = Step(cache, Kernel.Rows, Kernel.Context - Kernel.Rows);
+    }
+
+    [Benchmark]
+    public void PagedAttention()
+    {
+        _backend.PagedAttention(_step, _layer, _qkv.Slice(0, Shape.QueryColumns), _output, Shape);
+        _layer = (_layer + 1) % _step.Pages.Layers;
+    }
+
+    [GlobalCleanup]
+    public void Cleanup()
+    {
+        _step.Pages.Dispose();
+        _qkv.Buffer.Dispose();
+        _output.Buffer.Dispose();
+        _backend.Dispose();
+    }
+
+    /// <summary>K and V of the whole context once, whatever the number of rows; a prefill needs half of the scores.</summary>
+    private static KernelCase Attention(string name, int rows, int context)
+    {
+        var pairs = rows == 1 ? context : (long)rows * (rows + 1) / 2;
+        var cache = 2L * Sizes.KvHeads * Sizes.HeadDim * context * sizeof(float);
+        return new KernelCase(name, rows, cache + (2L * rows * Shape.QueryColumns * sizeof(float)), 4L * pairs * Shape.QueryColumns, Context: context);
+    }
+
+    /// <summary>One sequence, <paramref name="tokens"/> rows from position <paramref name="start"/>.</summary>
+    private StepInputs Step(KvPages cache, int tokens, int start)
+    {
+        Ints Upload(IEnumerable<int> values)
+        {
+            int[] all = [.. values];
+            var buffer = _backend.AllocateInts(all.Length);
+            _backend.Upload(all, buffer);
+            return new Ints(buffer, 0);
+        }
+
+        return new StepInputs
+        {
+            TokenCount = tokens,
+            SequenceCount = 1,
+            SampleCount = 1,
+            TokenIds = Upload(Enumerable.Repeat(1, tokens)),
+            Positions = Upload(Enumerable.Range(start, tokens)),
+            RotaryLengths = Upload(Enumerable.Range(start + 1, tokens)),
+            RowStarts = Upload([0, tokens]),
+            BlockTableStarts = Upload([0]),
+            BlockTables = Upload(Enumerable.Range(0, cache.Pages)),
+            SampleRows = Upload([tokens - 1]),
+            Pages = cache,
+        };
+    }
+}

@@ -1,0 +1,77 @@
+using System.Globalization;
+
+namespace KvPrefetch.Benchmarks.Serving;
+
+/// <summary>What is measured. The peer is given from outside: nothing of it belongs to the repository.</summary>
+internal sealed record Settings
+{
+    public const string Usage =
+        """
+        Serving: end to end beside llama.cpp, same weights, same threads, both in turn.
+          --model DIR          Hugging Face folder
+          --peer FILE          llamacpp.mjs (needs node); without it only our own figures
+          --peer-cwd FOLDER    folder whose node_modules holds node-llama-cpp
+          --gguf FILE          the same weights for the peer
+          --threads N          default: all processors
+          --prompt-tokens N    default 512
+          --new-tokens N       default 128
+          --sequences N        requests at once, default 1
+          --repeat N           repetitions inside each program, median taken, default 3
+          --rounds N           both programs in turn, default 5
+          --output FILE        markdown, default benchmarks/results/serving.md
+        """;
+
+    public required string Model { get; init; }
+    public string? Peer { get; init; }
+    public string PeerFolder { get; init; } = ".";
+    public string Gguf { get; init; } = string.Empty;
+    public int Threads { get; init; } = Environment.ProcessorCount;
+    public int PromptTokens { get; init; } = 512;
+    public int NewTokens { get; init; } = 128;
+    public int Sequences { get; init; } = 1;
+    public int Repeat { get; init; } = 3;
+    public int Rounds { get; init; } = 5;
+    public string? Output { get; init; }
+
+    /// <summary>True in the child process that measures us.</summary>
+    public bool IsOurs { get; init; }
+
+    public static Settings Parse(string[] args)
+    {
+        var given = new Dictionary<string, string>(StringComparer.Ordinal);
+        for (var i = 0; i < args.Length; i++)
+        {
+            given[args[i]] = args[i] == "--ours" ? string.Empty : ++i < args.Length ? args[i] : throw new FormatException(args[i - 1] + " needs a value.\n" + Usage);
+        }
+
+        string? Text(string name) => given.Remove(name, out var value) ? value : null;
+        int Number(string name, int otherwise) => Text(name) is { } value ? int.Parse(value, CultureInfo.InvariantCulture) : otherwise;
+        var settings = new Settings
+        {
+            Model = Text("--model") ?? throw new FormatException("--model is missing.\n" + Usage),
+            Peer = Text("--peer"),
+            PeerFolder = Text("--peer-cwd") ?? ".",
+            Gguf = Text("--gguf") ?? string.Empty,
+            Threads = Number("--threads", Environment.ProcessorCount),
+            PromptTokens = Number("--prompt-tokens", 512),
+            NewTokens = Number("--new-tokens", 128),
+            Sequences = Number("--sequences", 1),
+            Repeat = Number("--repeat", 3),
+            Rounds = Number("--rounds", 5),
+            Output = Text("--output"),
+            IsOurs = given.Remove("--ours"),
+        };
+        return given.Count == 0 ? settings : throw new FormatException("Unknown option " + given.Keys.First() + ".\n" + Usage);
+    }
+
+    /// <summary>The settings that both programs share, as both spell them.</summary>
+    public string[] Shared() =>
+    [
+        "--threads", Text(Threads), "--prompt-tokens", Text(PromptTokens), "--new-tokens", Text(NewTokens), "--sequences", Text(Sequences), "--repeat", Text(Repeat),
+    ];
+
+    /// <summary>The prompt that the peer's script uses for its sequence number <paramref name="sequence"/>.</summary>
+    public int[] Prompt(int sequence) => [.. Enumerable.Range(0, PromptTokens).Select(i => (int)(100 + ((i * 7919L) + (sequence * 104729L)) % 40000))];
+
+    private static string Text(int value) => value.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,142 @@
+using System.Runtime.CompilerServices;
+
+namespace KvPrefetch.Engine.Backends.Cpu;
+
+/// <summary>Functions of a whole vector, made of what the lanes can do.</summary>
+internal static class Functions<TLanes, V>
+    where TLanes : ILanes<V>
+    where V : struct
+{
+    /// <summary>1 - 2 / (e^2x + 1): exact at both ends, absolute error below 1e-7.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Tanh(V x)
+    {
+        var one = TLanes.Broadcast(1f);
+        return TLanes.Subtract(one, TLanes.Divide(TLanes.Broadcast(2f), TLanes.Add(TLanes.Exp(TLanes.Add(x, x)), one)));
+    }
+}
+
+/// <summary>A function of one vector, known when the kernel is compiled.</summary>
+internal interface IActivation<TLanes, V>
+    where TLanes : ILanes<V>
+    where V : struct
+{
+    static abstract V Of(V x, in Activation constants);
+}
+
+internal readonly struct Silu<TLanes, V> : IActivation<TLanes, V>
+    where TLanes : ILanes<V>
+    where V : struct
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Of(V x, in Activation constants) =>
+        TLanes.Divide(x, TLanes.Add(TLanes.Broadcast(1f), TLanes.Exp(TLanes.Subtract(TLanes.Zero, x))));
+}
+
+internal readonly struct GeluTanh<TLanes, V> : IActivation<TLanes, V>
+    where TLanes : ILanes<V>
+    where V : struct
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Of(V x, in Activation constants)
+    {
+        var cube = TLanes.Multiply(TLanes.Multiply(x, x), x);
+        var inner = TLanes.Multiply(TLanes.Broadcast(0.7978845608f), TLanes.MultiplyAdd(cube, TLanes.Broadcast(0.044715f), x));
+        return TLanes.Multiply(TLanes.Multiply(TLanes.Broadcast(0.5f), x), TLanes.Add(TLanes.Broadcast(1f), Functions<TLanes, V>.Tanh(inner)));
+    }
+}
+
+internal readonly struct ReluSquared<TLanes, V> : IActivation<TLanes, V>
+    where TLanes : ILanes<V>
+    where V : struct
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Of(V x, in Activation constants)
+    {
+        var positive = TLanes.Max(x, TLanes.Zero);
+        return TLanes.Multiply(positive, positive);
+    }
+}
+
+/// <summary>output = activation(x), times the other half of the row where the unit is gated.</summary>
+internal unsafe struct ActivationKernel<TLanes, V, TActivation> : IParallelJob
+    where TLanes : ILanes<V>
+    where V : struct
+    where TActivation : IActivation<TLanes, V>
+{
+    /// <summary><c>[rows, columns]</c></summary>
+    public float* X;
+    public long XStride;
+
+    /// <summary>From an element to the one that multiplies its function; 0 for a unit without a gate.</summary>
+    public long Up;
+    public float* Output;
+    public long OutputStride;
+    public int Rows;
+    public int Columns;
+    public Activation Constants;
+
+    public readonly void Run(int thread, int threads)
+    {
+        // Rows are few in decode: split columns then, at whole vectors, rows otherwise.
+        if (Rows < threads)
+        {
+            var piece = (Columns / threads) & ~(TLanes.Width - 1);
+            int from = thread * piece, to = thread == threads - 1 ? Columns : from + piece;
+            for (var row = 0; row < Rows; row++)
+            {
+                Row(X + (row * XStride), Output + (row * OutputStride), from, to);
+            }
+
+            return;
+        }
+
+        int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
+        for (var row = first; row < end; row++)
+        {
+            Row(X + (row * XStride), Output + (row * OutputStride), 0, Columns);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Row(float* x, float* output, int from, int to)
+    {
+        var i = from;
+        for (; i + TLanes.Width <= to; i += TLanes.Width)
+        {
+            var y = TActivation.Of(TLanes.Load(x + i), in Constants);
+            TLanes.Store(Up == 0 ? y : TLanes.Multiply(y, TLanes.Load(x + i + Up)), output + i);
+        }
+
+        for (; i < to; i++)
+        {
+            output[i] = (float)Constants.Of(x[i]) * (Up == 0 ? 1f : x[i + Up]);
+        }
+    }
+}
+
+/// <summary>The same for functions that have no vector form: rare ones, computed in double.</summary>
+internal unsafe struct ScalarActivationKernel : IParallelJob
+{
+    public float* X;
+    public long XStride;
+    public long Up;
+    public float* Output;
+    public long OutputStride;
+    public int Rows;
+    public int Columns;
+    public Activation Constants;
+
+    public readonly void Run(int thread, int threads)
+    {
+        int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
+        for (var row = first; row < end; row++)
+        {
+            float* x = X + (row * XStride), output = Output + (row * OutputStride);
+            for (var i = 0; i < Columns; i++)
+            {
+                output[i] = (float)Constants.Of(x[i]) * (Up == 0 ? 1f : x[i + Up]);
+            }
+        }
+    }
+}

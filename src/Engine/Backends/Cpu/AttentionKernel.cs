@@ -1,0 +1,268 @@
+using System.Runtime.CompilerServices;
+
+namespace KvPrefetch.Engine.Backends.Cpu;
+
+/// <summary>Causal attention over a paged cache. Keys of a (page, head) slab lie transposed, <c>[headDim][pageSize]</c>, so that the lanes of a vector are tokens and a score needs
+/// no sum across lanes; values lie <c>[pageSize][headDim]</c>.
+/// <para>Arithmetic, the same for a decode and for a row of a prefill chunk: pages in order; in a page the scores of all its tokens up to the row itself (even and odd elements of the head
+/// in two accumulators, added at the end), then one step of the online softmax. Work is dealt in blocks of rows of one sequence and one KV head, so that a slab read once serves
+/// all query heads of its group and all rows of the block.</para></summary>
+internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
+    where TLanes : ILanes<V>
+    where V : struct
+{
+    /// <summary>Rows times query heads per KV head that share a slab at most.</summary>
+    private const int StatesPerBlock = 48;
+
+    public float* Q;
+    public long QStride;
+    public float* Output;
+    public long OutputStride;
+    public float* Keys;
+    public float* Values;
+    public int* Positions;
+    public int* RowStarts;
+    public int* BlockTableStarts;
+    public int* BlockTables;
+    public int Sequences;
+    public int KvHeads;
+
+    /// <summary>Query heads per KV head.</summary>
+    public int Group;
+    public int HeadDim;
+    public int PageSize;
+    public float Scale;
+
+    /// <summary>Tokens that a token sees, itself included; int.MaxValue for all.</summary>
+    public int Window;
+
+    /// <summary>0: none.</summary>
+    public float SoftCap;
+
+    /// <summary>Blocks of rows over all sequences; each is computed for every KV head.</summary>
+    public int Blocks;
+
+    /// <summary>Next unclaimed (block, head), shared by all threads.</summary>
+    public int* Next;
+
+    /// <summary><see cref="ScratchFloats"/> for each thread.</summary>
+    public float* Scratch;
+
+    public static int BlockRows(int group) => Math.Max(1, StatesPerBlock / group);
+
+    /// <summary>Per thread: accumulators, running maximum and running sum of every state, scores of four states.</summary>
+    public static long ScratchFloats(int group, int headDim, int pageSize) => checked(((long)BlockRows(group) * group * (headDim + 2)) + (4L * pageSize) + 16);
+
+    public readonly void Run(int thread, int threads)
+    {
+        var scratch = Scratch + (thread * ScratchFloats(Group, HeadDim, PageSize));
+        var blockRows = BlockRows(Group);
+        while (true)
+        {
+            var task = Interlocked.Increment(ref *Next) - 1;
+            if (task >= Blocks * KvHeads)
+            {
+                return;
+            }
+
+            // Last blocks first: they see the most context, and the short ones fill the gaps at the end.
+            var block = Blocks - 1 - (task / KvHeads);
+            for (var s = 0; s < Sequences; s++)
+            {
+                var rows = RowStarts[s + 1] - RowStarts[s];
+                var blocks = (rows + blockRows - 1) / blockRows;
+                if (block < blocks)
+                {
+                    var first = RowStarts[s] + (block * blockRows);
+                    Block(BlockTables + BlockTableStarts[s], task % KvHeads, first, Math.Min(blockRows, RowStarts[s + 1] - first), scratch);
+                    break;
+                }
+
+                block -= blocks;
+            }
+        }
+    }
+
+    /// <summary>State r * Group + h is query head h of the group in row firstRow + r.</summary>
+    private readonly void Block(int* table, int kvHead, int firstRow, int rows, float* scratch)
+    {
+        var states = rows * Group;
+        float* accumulators = scratch, maxima = accumulators + ((long)states * HeadDim), sums = maxima + states, scores = sums + states;
+        new Span<float>(accumulators, states * HeadDim).Clear();
+        new Span<float>(maxima, states).Fill(float.NegativeInfinity);
+        new Span<float>(sums, states).Clear();
+        var firstPosition = Positions[firstRow];
+        var pages = ((firstPosition + rows - 1) / PageSize) + 1;
+        var q = Q + (firstRow * QStride) + ((long)kvHead * Group * HeadDim);
+        for (var page = Math.Max(0, firstPosition - Window + 1) / PageSize; page < pages; page++)
+        {
+            var slab = (((long)table[page] * KvHeads) + kvHead) * PageSize * HeadDim;
+            float* keys = Keys + slab, values = Values + slab;
+            var pageStart = page * PageSize;
+            for (var state = Math.Max(0, pageStart - firstPosition) * Group; state < states; state += 4)
+            {
+                var last = states - 1;
+                int s1 = Math.Min(state + 1, last), s2 = Math.Min(state + 2, last), s3 = Math.Min(state + 3, last);
+                Scores(Query(q, state), Query(q, s1), Query(q, s2), Query(q, s3), keys, scores);
+                for (var i = 0; i < 4 && state + i <= last; i++)
+                {
+                    var position = firstPosition + ((state + i) / Group);
+                    int from = Math.Max(0, position - Window + 1 - pageStart), to = Math.Min(PageSize, position + 1 - pageStart);
+                    if (from < to)
+                    {
+                        var correction = Softmax(scores + (i * PageSize), from, to, ref maxima[state + i], ref sums[state + i]);
+                        Accumulate(accumulators + ((long)(state + i) * HeadDim), correction, scores + (i * PageSize), values, from, to);
+                    }
+                }
+            }
+        }
+
+        for (var state = 0; state < states; state++)
+        {
+            var output = Output + ((firstRow + (state / Group)) * OutputStride) + (((kvHead * Group) + (state % Group)) * HeadDim);
+            Normalize(accumulators + ((long)state * HeadDim), sums[state], output);
+        }
+    }
+
+    private readonly float* Query(float* q, int state) => q + (state / Group * QStride) + (state % Group * HeadDim);
+
+    /// <summary>Scores of four query vectors against all tokens of a page, unscaled: scores <c>[4][pageSize]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Scores(float* q0, float* q1, float* q2, float* q3, float* keys, float* scores)
+    {
+        int headDim = HeadDim, pageSize = PageSize;
+        for (var t = 0; t < pageSize; t += TLanes.Width)
+        {
+            V a0 = TLanes.Zero, a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+            var k = keys + t;
+            var i = 0;
+            for (; i + 1 < headDim; i += 2)
+            {
+                V even = TLanes.Load(k), odd = TLanes.Load(k + pageSize);
+                a0 = TLanes.MultiplyAdd(TLanes.Broadcast(q0[i]), even, a0);
+                a1 = TLanes.MultiplyAdd(TLanes.Broadcast(q1[i]), even, a1);
+                a2 = TLanes.MultiplyAdd(TLanes.Broadcast(q2[i]), even, a2);
+                a3 = TLanes.MultiplyAdd(TLanes.Broadcast(q3[i]), even, a3);
+                b0 = TLanes.MultiplyAdd(TLanes.Broadcast(q0[i + 1]), odd, b0);
+                b1 = TLanes.MultiplyAdd(TLanes.Broadcast(q1[i + 1]), odd, b1);
+                b2 = TLanes.MultiplyAdd(TLanes.Broadcast(q2[i + 1]), odd, b2);
+                b3 = TLanes.MultiplyAdd(TLanes.Broadcast(q3[i + 1]), odd, b3);
+                k += 2 * pageSize;
+            }
+
+            if (i < headDim)
+            {
+                var even = TLanes.Load(k);
+                a0 = TLanes.MultiplyAdd(TLanes.Broadcast(q0[i]), even, a0);
+                a1 = TLanes.MultiplyAdd(TLanes.Broadcast(q1[i]), even, a1);
+                a2 = TLanes.MultiplyAdd(TLanes.Broadcast(q2[i]), even, a2);
+                a3 = TLanes.MultiplyAdd(TLanes.Broadcast(q3[i]), even, a3);
+            }
+
+            TLanes.Store(TLanes.Add(a0, b0), scores + t);
+            TLanes.Store(TLanes.Add(a1, b1), scores + pageSize + t);
+            TLanes.Store(TLanes.Add(a2, b2), scores + (2 * pageSize) + t);
+            TLanes.Store(TLanes.Add(a3, b3), scores + (3 * pageSize) + t);
+        }
+    }
+
+    /// <summary>One step of the online softmax: turns the scores from..to into weights relative to the new maximum (the rest into 0) and returns the factor on what was
+    /// accumulated so far. The first page has maximum -infinity before it and so factor 0 on an empty sum.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly float Softmax(float* scores, int from, int to, ref float maximum, ref float sum)
+    {
+        V scale = TLanes.Broadcast(Scale), cap = TLanes.Broadcast(SoftCap), masked = TLanes.Broadcast(float.NegativeInfinity), highest = masked;
+        for (var t = 0; t < PageSize; t += TLanes.Width)
+        {
+            var x = TLanes.Multiply(TLanes.Load(scores + t), scale);
+            if (SoftCap != 0)
+            {
+                x = TLanes.Multiply(Functions<TLanes, V>.Tanh(TLanes.Divide(x, cap)), cap);
+            }
+
+            x = TLanes.FirstLanes(masked, from - t, TLanes.FirstLanes(x, to - t, masked));
+            TLanes.Store(x, scores + t);
+            highest = TLanes.Max(highest, x);
+        }
+
+        var newMaximum = Math.Max(maximum, TLanes.MaxAcross(highest));
+        var shift = TLanes.Broadcast(newMaximum);
+        var total = TLanes.Zero;
+        for (var t = 0; t < PageSize; t += TLanes.Width)
+        {
+            var p = TLanes.Exp(TLanes.Subtract(TLanes.Load(scores + t), shift));
+            TLanes.Store(p, scores + t);
+            total = TLanes.Add(total, p);
+        }
+
+        var correction = maximum == newMaximum ? 1f : MathF.Exp(maximum - newMaximum);
+        sum = (sum * correction) + TLanes.Sum(total);
+        maximum = newMaximum;
+        return correction;
+    }
+
+    /// <summary>accumulator = accumulator * correction + sum over the tokens from..to, in order, of weight * value.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Accumulate(float* accumulator, float correction, float* weights, float* values, int from, int to)
+    {
+        var factor = TLanes.Broadcast(correction);
+        int headDim = HeadDim, i = 0;
+        for (; i + (4 * TLanes.Width) <= headDim; i += 4 * TLanes.Width)
+        {
+            var a = accumulator + i;
+            V a0 = TLanes.Multiply(TLanes.Load(a), factor), a1 = TLanes.Multiply(TLanes.Load(a + TLanes.Width), factor);
+            V a2 = TLanes.Multiply(TLanes.Load(a + (2 * TLanes.Width)), factor), a3 = TLanes.Multiply(TLanes.Load(a + (3 * TLanes.Width)), factor);
+            var v = values + ((long)from * headDim) + i;
+            for (var t = from; t < to; t++, v += headDim)
+            {
+                var weight = TLanes.Broadcast(weights[t]);
+                a0 = TLanes.MultiplyAdd(weight, TLanes.Load(v), a0);
+                a1 = TLanes.MultiplyAdd(weight, TLanes.Load(v + TLanes.Width), a1);
+                a2 = TLanes.MultiplyAdd(weight, TLanes.Load(v + (2 * TLanes.Width)), a2);
+                a3 = TLanes.MultiplyAdd(weight, TLanes.Load(v + (3 * TLanes.Width)), a3);
+            }
+
+            TLanes.Store(a0, a);
+            TLanes.Store(a1, a + TLanes.Width);
+            TLanes.Store(a2, a + (2 * TLanes.Width));
+            TLanes.Store(a3, a + (3 * TLanes.Width));
+        }
+
+        for (; i + TLanes.Width <= headDim; i += TLanes.Width)
+        {
+            var a = TLanes.Multiply(TLanes.Load(accumulator + i), factor);
+            for (var t = from; t < to; t++)
+            {
+                a = TLanes.MultiplyAdd(TLanes.Broadcast(weights[t]), TLanes.Load(values + (t * headDim) + i), a);
+            }
+
+            TLanes.Store(a, accumulator + i);
+        }
+
+        for (; i < headDim; i++)
+        {
+            var a = accumulator[i] * correction;
+            for (var t = from; t < to; t++)
+            {
+                a = float.MultiplyAddEstimate(weights[t], values[(t * headDim) + i], a);
+            }
+
+            accumulator[i] = a;
+        }
+    }
+
+    private readonly void Normalize(float* accumulator, float sum, float* output)
+    {
+        var inverse = 1f / sum;
+        var i = 0;
+        for (var factor = TLanes.Broadcast(inverse); i + TLanes.Width <= HeadDim; i += TLanes.Width)
+        {
+            TLanes.Store(TLanes.Multiply(TLanes.Load(accumulator + i), factor), output + i);
+        }
+
+        for (; i < HeadDim; i++)
+        {
+            output[i] = accumulator[i] * inverse;
+        }
+    }
+}

@@ -1,0 +1,418 @@
+using System.Runtime.Intrinsics;
+using KvPrefetch.Engine.Numerics;
+
+namespace KvPrefetch.Engine.Backends.Cpu;
+
+/// <summary>Width of the vectors that kernels are compiled for.</summary>
+internal enum VectorWidth
+{
+    /// <summary>The widest that this processor runs well.</summary>
+    Auto,
+    Bits128,
+    Bits256,
+    Bits512,
+}
+
+/// <summary>Makes CPU backends.</summary>
+internal static class CpuBackend
+{
+    /// <param name="threads">Threads that compute; 0 takes the processors this process may use.</param>
+    /// <param name="width">Tests name a width; everybody else takes the default.</param>
+    public static IBackend Create(int threads = 0, VectorWidth width = VectorWidth.Auto)
+    {
+        threads = threads > 0 ? threads : Environment.ProcessorCount;
+        if (width == VectorWidth.Auto)
+        {
+            width = Vector512.IsHardwareAccelerated ? VectorWidth.Bits512 : Vector256.IsHardwareAccelerated ? VectorWidth.Bits256 : VectorWidth.Bits128;
+        }
+
+        return width switch
+        {
+            VectorWidth.Bits512 => new CpuBackend<Lanes512, Vector512<float>>(threads),
+            VectorWidth.Bits256 => new CpuBackend<Lanes256, Vector256<float>>(threads),
+            _ => new CpuBackend<Lanes128, Vector128<float>>(threads),
+        };
+    }
+}
+
+/// <summary>The contract on this machine's processors: weights are used where they are mapped, in their stored type; activations and the KV cache are float32.</summary>
+internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
+    where TLanes : ILanes<V>
+    where V : struct
+{
+    /// <summary>Below this much work (elements touched) the caller alone is faster than waking the others.</summary>
+    private const long WorthSharing = 16 * 1024;
+
+    private readonly WorkerPool _pool;
+    private readonly DeviceBuffer _next = DeviceBuffer.OnHost(DType.I32, 16);
+    private DeviceBuffer _arranged = DeviceBuffer.OnHost(DType.F32, 1);
+    private DeviceBuffer _attentionScratch = DeviceBuffer.OnHost(DType.F32, 1);
+
+    public CpuBackend(int threads) => _pool = new WorkerPool(threads);
+
+    public string Name => $"cpu ({TLanes.Width * 32}-bit vectors)";
+    public int Threads => _pool.Threads;
+
+    public Weight LoadMatrix(string name, DType type, int rows, int columns, nint address) => HostFloats.CanRead(type)
+        ? new Weight(name, type, rows, columns, new DeviceBuffer(address, type, (long)rows * columns, owner: null))
+        : throw new UnsupportedModelException($"Tensor '{name}' is stored as {type}; weights may be F32, F16 or BF16.", name);
+
+    public DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0)
+    {
+        if (!HostFloats.CanRead(type))
+        {
+            throw new UnsupportedModelException($"Tensor '{name}' is stored as {type}; weights may be F32, F16 or BF16.", name);
+        }
+
+        return HostFloats.Vector(type, length, address, offset);
+    }
+
+    public Rows AllocateRows(int rows, int columns) => new(DeviceBuffer.OnHost(DType.F32, checked((long)rows * columns)), columns, columns);
+    public DeviceBuffer AllocateInts(int length) => DeviceBuffer.OnHost(DType.I32, length);
+
+    public KvPages AllocateKvPages(int layers, int pages, int pageSize, int kvHeads, int headDim)
+    {
+        if (pageSize % 16 != 0)
+        {
+            throw new ArgumentOutOfRangeException(nameof(pageSize), pageSize, "A page holds a multiple of 16 tokens.");
+        }
+
+        DeviceBuffer[] Slabs() => [.. Enumerable.Range(0, layers).Select(_ => DeviceBuffer.OnHost(DType.F32, checked((long)pages * kvHeads * pageSize * headDim)))];
+        return new KvPages(Slabs(), Slabs(), pages, pageSize, kvHeads, headDim);
+    }
+
+    public long KvPageBytes(int layers, int pageSize, int kvHeads, int headDim) => checked(2L * layers * pageSize * kvHeads * headDim * sizeof(float));
+
+    public void Upload(ReadOnlySpan<int> source, DeviceBuffer destination) => source.CopyTo(new Span<int>((void*)destination.Address, checked((int)destination.Length)));
+
+    public Span<float> Download(Rows rows, int row) => new(Floats(rows) + ((long)row * rows.Stride), rows.Columns);
+
+    public void Embed(in StepInputs step, Ints ids, Weight table, float scale, Rows output)
+    {
+        var job = new EmbedKernel
+        {
+            Table = (byte*)table.Data.Address,
+            Type = table.Type,
+            Ids = Ints(ids),
+            Scale = scale,
+            Output = Floats(output),
+            OutputStride = output.Stride,
+            Rows = step.TokenCount,
+            Columns = table.Columns,
+        };
+        Share(ref job, (long)step.TokenCount * table.Columns);
+    }
+
+    public void RmsNorm(Rows x, DeviceBuffer gain, float epsilon, Rows output, int rows, int groups = 1)
+    {
+        var job = new NormKernel<TLanes, V>
+        {
+            X = Floats(x),
+            XStride = x.Stride,
+            Gain = (float*)gain.Address,
+            Output = Floats(output),
+            OutputStride = output.Stride,
+            Epsilon = epsilon,
+            Rows = rows,
+            Groups = groups,
+            Columns = x.Columns / groups,
+        };
+        Share(ref job, (long)rows * x.Columns);
+    }
+
+    public void AddRmsNorm(Rows residual, Rows x, float scale, DeviceBuffer gain, float epsilon, Rows output, int rows)
+    {
+        var job = new NormKernel<TLanes, V>
+        {
+            X = Floats(residual),
+            XStride = residual.Stride,
+            Addend = Floats(x),
+            AddendStride = x.Stride,
+            Scale = scale,
+            Gain = (float*)gain.Address,
+            Output = Floats(output),
+            OutputStride = output.Stride,
+            Epsilon = epsilon,
+            Rows = rows,
+            Groups = 1,
+            Columns = residual.Columns,
+        };
+        Share(ref job, (long)rows * residual.Columns);
+    }
+
+    public void LayerNorm(Rows x, DeviceBuffer gain, DeviceBuffer? bias, float epsilon, Rows output, int rows)
+    {
+        var job = new LayerNormKernel<TLanes, V>
+        {
+            X = Floats(x),
+            XStride = x.Stride,
+            Gain = (float*)gain.Address,
+            Bias = bias is null ? null : (float*)bias.Address,
+            Output = Floats(output),
+            OutputStride = output.Stride,
+            Epsilon = epsilon,
+            Rows = rows,
+            Columns = x.Columns,
+        };
+        Share(ref job, (long)rows * x.Columns);
+    }
+
+    public void Add(Rows residual, Rows x, float scale, int rows)
+    {
+        var job = new ScaleKernel<TLanes, V>
+        {
+            X = Floats(residual),
+            XStride = residual.Stride,
+            Addend = Floats(x),
+            AddendStride = x.Stride,
+            Scale = scale,
+            Rows = rows,
+            Columns = residual.Columns,
+        };
+        Share(ref job, (long)rows * residual.Columns);
+    }
+
+    public void ScaleAndCap(Rows x, float scale, float cap, int rows)
+    {
+        var job = new ScaleKernel<TLanes, V> { X = Floats(x), XStride = x.Stride, Scale = scale, Cap = cap, Rows = rows, Columns = x.Columns };
+        Share(ref job, (cap == 0 ? 1L : 8L) * rows * x.Columns);
+    }
+
+    public void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows)
+    {
+        var targets = stackalloc LinearTarget[projections.Length];
+        var column = 0;
+        for (var i = 0; i < projections.Length; i++)
+        {
+            var (matrix, bias) = projections[i];
+            targets[i] = new LinearTarget((byte*)matrix.Data.Address, bias is null ? null : (float*)bias.Address, matrix.Rows, column);
+            column += matrix.Rows;
+        }
+
+        switch (projections[0].Matrix.Type)
+        {
+            case DType.BF16:
+                Linear<BFloat16Weights<TLanes, V>>(x, targets, projections.Length, column, output, rows);
+                break;
+            case DType.F16:
+                Linear<Float16Weights<TLanes, V>>(x, targets, projections.Length, column, output, rows);
+                break;
+            default:
+                Linear<Float32Weights<TLanes, V>>(x, targets, projections.Length, column, output, rows);
+                break;
+        }
+    }
+
+    public void RotaryTable(in StepInputs step, RotaryFrequencies frequencies, Rows table)
+    {
+        int half = frequencies.Inverse.Length, rotaryDim = 2 * half;
+        int* positions = Ints(step.Positions), lengths = Ints(step.RotaryLengths);
+        for (var row = 0; row < step.TokenCount; row++)
+        {
+            var cosines = Floats(table) + ((long)row * table.Stride);
+            var dynamic = frequencies.Dynamic is { } d && lengths[row] > d.OriginalLength ? d : null;
+            for (var i = 0; i < half; i++)
+            {
+                // The angle is rounded to float32, as the reference implementation rounds it.
+                var (sin, cos) = MathF.SinCos(positions[row] * (dynamic?.Inverse(i, rotaryDim, lengths[row]) ?? frequencies.Inverse[i]));
+                cosines[i] = cos * frequencies.Magnitude;
+                cosines[half + i] = sin * frequencies.Magnitude;
+            }
+        }
+    }
+
+    public void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, RotaryPairs pairs, AttentionShape shape)
+    {
+        var job = new RotateAndStoreKernel<TLanes, V>
+        {
+            Qkv = Floats(qkv),
+            QkvStride = qkv.Stride,
+            Rotary = Floats(rotary),
+            RotaryStride = rotary.Stride,
+            RotaryDim = rotary.Columns,
+            Pairs = pairs,
+            Keys = (float*)step.Pages.Keys(layer).Address,
+            Values = (float*)step.Pages.Values(layer).Address,
+            Positions = Ints(step.Positions),
+            RowStarts = Ints(step.RowStarts),
+            BlockTableStarts = Ints(step.BlockTableStarts),
+            BlockTables = Ints(step.BlockTables),
+            Sequences = step.SequenceCount,
+            Tokens = step.TokenCount,
+            Heads = shape.Heads,
+            KvHeads = shape.KvHeads,
+            HeadDim = shape.HeadDim,
+            PageSize = step.Pages.PageSize,
+        };
+        Share(ref job, (long)step.TokenCount * shape.QkvColumns);
+    }
+
+    public void PagedAttention(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape)
+    {
+        int group = shape.Heads / shape.KvHeads, pageSize = step.Pages.PageSize;
+        int* rowStarts = Ints(step.RowStarts), positions = Ints(step.Positions);
+        var blockRows = AttentionKernel<TLanes, V>.BlockRows(group);
+        var blocks = 0;
+        long context = 0;
+        for (var s = 0; s < step.SequenceCount; s++)
+        {
+            var rows = rowStarts[s + 1] - rowStarts[s];
+            blocks += (rows + blockRows - 1) / blockRows;
+            context += (long)rows * (positions[rowStarts[s + 1] - 1] + 1);
+        }
+
+        Grow(ref _attentionScratch, Threads * AttentionKernel<TLanes, V>.ScratchFloats(group, shape.HeadDim, pageSize));
+        *Next = 0;
+        var job = new AttentionKernel<TLanes, V>
+        {
+            Q = Floats(q),
+            QStride = q.Stride,
+            Output = Floats(output),
+            OutputStride = output.Stride,
+            Keys = (float*)step.Pages.Keys(layer).Address,
+            Values = (float*)step.Pages.Values(layer).Address,
+            Positions = positions,
+            RowStarts = rowStarts,
+            BlockTableStarts = Ints(step.BlockTableStarts),
+            BlockTables = Ints(step.BlockTables),
+            Sequences = step.SequenceCount,
+            KvHeads = shape.KvHeads,
+            Group = group,
+            HeadDim = shape.HeadDim,
+            PageSize = pageSize,
+            Scale = shape.Scale,
+            Window = shape.Window == 0 ? int.MaxValue : shape.Window,
+            SoftCap = shape.SoftCap,
+            Blocks = blocks,
+            Next = Next,
+            Scratch = (float*)_attentionScratch.Address,
+        };
+        Share(ref job, context * shape.QueryColumns);
+    }
+
+    public void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows) => Activate(gateUp, output.Columns, activation, output, rows);
+
+    public void Activate(Rows x, Activation activation, Rows output, int rows) => Activate(x, 0, activation, output, rows);
+
+    public void GatherRows(Rows x, Ints rowIndexes, Rows output, int count)
+    {
+        var indexes = Ints(rowIndexes);
+        for (var i = 0; i < count; i++)
+        {
+            Download(x, indexes[i]).CopyTo(Download(output, i));
+        }
+    }
+
+    public void Dispose()
+    {
+        _pool.Dispose();
+        _next.Dispose();
+        _arranged.Dispose();
+        _attentionScratch.Dispose();
+    }
+
+    private int* Next => (int*)_next.Address;
+
+    private void Activate(Rows x, int up, Activation activation, Rows output, int rows)
+    {
+        switch (activation.Kind)
+        {
+            case ActivationKind.Silu:
+                Activate<Silu<TLanes, V>>(x, up, activation, output, rows);
+                break;
+            case ActivationKind.GeluTanh:
+                Activate<GeluTanh<TLanes, V>>(x, up, activation, output, rows);
+                break;
+            case ActivationKind.ReluSquared:
+                Activate<ReluSquared<TLanes, V>>(x, up, activation, output, rows);
+                break;
+            default:
+                var job = new ScalarActivationKernel
+                {
+                    X = Floats(x),
+                    XStride = x.Stride,
+                    Up = up,
+                    Output = Floats(output),
+                    OutputStride = output.Stride,
+                    Rows = rows,
+                    Columns = output.Columns,
+                    Constants = activation,
+                };
+                Share(ref job, 50L * rows * output.Columns);
+                break;
+        }
+    }
+
+    private void Activate<TActivation>(Rows x, int up, Activation activation, Rows output, int rows)
+        where TActivation : IActivation<TLanes, V>
+    {
+        var job = new ActivationKernel<TLanes, V, TActivation>
+        {
+            X = Floats(x),
+            XStride = x.Stride,
+            Up = up,
+            Output = Floats(output),
+            OutputStride = output.Stride,
+            Rows = rows,
+            Columns = output.Columns,
+            Constants = activation,
+        };
+        Share(ref job, 8L * rows * output.Columns);
+    }
+
+    private static float* Floats(Rows rows) => (float*)rows.Buffer.Address + rows.Column;
+    private static int* Ints(Ints view) => (int*)view.Buffer.Address + view.Start;
+
+    private void Linear<TWeights>(Rows x, LinearTarget* targets, int targetCount, int outputs, Rows output, int rows)
+        where TWeights : IWeightReader<V>
+    {
+        var input = Floats(x);
+        long stride = x.Stride;
+        if (TWeights.Interleaved)
+        {
+            Grow(ref _arranged, (long)rows * x.Columns);
+            var arrange = new ArrangeKernel<TLanes, V> { X = input, XStride = stride, Output = (float*)_arranged.Address, Rows = rows, Columns = x.Columns };
+            Share(ref arrange, (long)rows * x.Columns);
+            input = arrange.Output;
+            stride = x.Columns;
+        }
+
+        *Next = 0;
+        var job = new LinearKernel<TLanes, V, TWeights>
+        {
+            X = input,
+            XStride = stride,
+            Output = Floats(output),
+            OutputStride = output.Stride,
+            Rows = rows,
+            Inputs = x.Columns,
+            Outputs = outputs,
+            Targets = targets,
+            TargetCount = targetCount,
+            Next = Next,
+        };
+        Share(ref job, (long)outputs * x.Columns);
+    }
+
+    private void Share<TJob>(ref TJob job, long work)
+        where TJob : unmanaged, IParallelJob
+    {
+        if (work < WorthSharing)
+        {
+            job.Run(0, 1);
+        }
+        else
+        {
+            _pool.Run(ref job);
+        }
+    }
+
+    private static void Grow(ref DeviceBuffer buffer, long length)
+    {
+        if (buffer.Length < length)
+        {
+            buffer.Dispose();
+            buffer = DeviceBuffer.OnHost(buffer.Type, length);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+using System.Runtime.CompilerServices;
+
+namespace KvPrefetch.Engine.Backends.Cpu;
+
+/// <summary>Turns q in its row and k on its way into the page, stores k (transposed in its slab) and v. </summary>
+internal unsafe struct RotateAndStoreKernel<TLanes, V> : IParallelJob
+    where TLanes : ILanes<V>
+    where V : struct
+{
+    public float* Qkv;
+    public long QkvStride;
+
+    /// <summary><c>[tokens, rotaryDim]</c>: cosines, then sines.</summary>
+    public float* Rotary;
+    public long RotaryStride;
+    public int RotaryDim;
+    public RotaryPairs Pairs;
+    public float* Keys;
+    public float* Values;
+    public int* Positions;
+    public int* RowStarts;
+    public int* BlockTableStarts;
+    public int* BlockTables;
+    public int Sequences;
+    public int Tokens;
+    public int Heads;
+    public int KvHeads;
+    public int HeadDim;
+    public int PageSize;
+
+    public readonly void Run(int thread, int threads)
+    {
+        int row = (int)((long)Tokens * thread / threads), end = (int)((long)Tokens * (thread + 1) / threads);
+        for (var s = 0; row < end; row++)
+        {
+            while (RowStarts[s + 1] <= row)
+            {
+                s++;
+            }
+
+            Row(row, BlockTables + BlockTableStarts[s]);
+        }
+    }
+
+    private readonly void Row(int row, int* table)
+    {
+        int position = Positions[row], half = RotaryDim / 2;
+        float* cosines = Rotary + (row * RotaryStride), sines = cosines + half;
+        var qkv = Qkv + (row * QkvStride);
+        for (var head = 0; head < Heads + KvHeads; head++)
+        {
+            var x = qkv + ((long)head * HeadDim);
+            if (Pairs == RotaryPairs.Halves)
+            {
+                Rotate(x, cosines, sines, half);
+            }
+            else
+            {
+                RotateNeighbours(x, cosines, sines, half);
+            }
+        }
+
+        var slot = position % PageSize;
+        float* k = qkv + ((long)Heads * HeadDim), v = k + ((long)KvHeads * HeadDim);
+        for (var head = 0; head < KvHeads; head++, k += HeadDim, v += HeadDim)
+        {
+            var slab = (((long)table[position / PageSize] * KvHeads) + head) * PageSize * HeadDim;
+            var keys = Keys + slab + slot;
+            for (var i = 0; i < HeadDim; i++)
+            {
+                keys[(long)i * PageSize] = k[i];
+            }
+
+            new ReadOnlySpan<float>(v, HeadDim).CopyTo(new Span<float>(Values + slab + ((long)slot * HeadDim), HeadDim));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Rotate(float* x, float* cosines, float* sines, int half)
+    {
+        var i = 0;
+        for (; i + TLanes.Width <= half; i += TLanes.Width)
+        {
+            V a = TLanes.Load(x + i), b = TLanes.Load(x + half + i), cos = TLanes.Load(cosines + i), sin = TLanes.Load(sines + i);
+            TLanes.Store(TLanes.Subtract(TLanes.Multiply(a, cos), TLanes.Multiply(b, sin)), x + i);
+            TLanes.Store(TLanes.Add(TLanes.Multiply(b, cos), TLanes.Multiply(a, sin)), x + half + i);
+        }
+
+        for (; i < half; i++)
+        {
+            float a = x[i], b = x[half + i];
+            x[i] = (a * cosines[i]) - (b * sines[i]);
+            x[half + i] = (b * cosines[i]) + (a * sines[i]);
+        }
+    }
+
+    private static void RotateNeighbours(float* x, float* cosines, float* sines, int half)
+    {
+        for (var i = 0; i < half; i++)
+        {
+            float a = x[2 * i], b = x[(2 * i) + 1];
+            x[2 * i] = (a * cosines[i]) - (b * sines[i]);
+            x[(2 * i) + 1] = (b * cosines[i]) + (a * sines[i]);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+using KvPrefetch.Engine.Numerics;
+
+namespace KvPrefetch.Engine.Backends;
+
+/// <summary>The compute contract: destination-passing verbs over buffers that are allocated once. Called by one thread at a time.
+/// A row's result never depends on the other rows of the call: the same bits alone, in any batch, chunk or thread count.</summary>
+internal interface IBackend : IDisposable
+{
+    string Name { get; }
+
+    /// <summary>Threads that compute.</summary>
+    int Threads { get; }
+
+    /// <summary>The matrix <c>[rows, columns]</c> at <paramref name="address"/> in host memory, in its stored type. The host memory must outlive the weight.</summary>
+    Weight LoadMatrix(string name, DType type, int rows, int columns, nint address);
+
+    /// <summary>The vector at <paramref name="address"/> in host memory, as float32, <paramref name="offset"/> added to every element.</summary>
+    DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0);
+
+    /// <summary>Scratch for activations.</summary>
+    Rows AllocateRows(int rows, int columns);
+
+    /// <summary>Scratch for integers.</summary>
+    DeviceBuffer AllocateInts(int length);
+
+    KvPages AllocateKvPages(int layers, int pages, int pageSize, int kvHeads, int headDim);
+
+    /// <summary>Bytes that <see cref="AllocateKvPages"/> takes per page over all layers.</summary>
+    long KvPageBytes(int layers, int pageSize, int kvHeads, int headDim);
+
+    /// <summary>Copies integers to the start of a buffer of <see cref="AllocateInts"/>.</summary>
+    void Upload(ReadOnlySpan<int> source, DeviceBuffer destination);
+
+    /// <summary>Row <paramref name="row"/> as host floats; on the CPU the memory itself, so that writing to it is allowed and lasts until the next step.</summary>
+    Span<float> Download(Rows rows, int row);
+
+    /// <summary>output[t] = table[ids[t]] * scale : <c>[tokens, columns]</c>. The ids are the step's tokens, or its positions where the table is one of positions.</summary>
+    void Embed(in StepInputs step, Ints ids, Weight table, float scale, Rows output);
+
+    /// <summary>output = x / sqrt(mean(x²) + epsilon) * gain, for each of <paramref name="groups"/> equal parts of a row by itself (the heads of q or k share one gain). May be in place.</summary>
+    void RmsNorm(Rows x, DeviceBuffer gain, float epsilon, Rows output, int rows, int groups = 1);
+
+    /// <summary>residual += x * scale; output = RmsNorm(residual).</summary>
+    void AddRmsNorm(Rows residual, Rows x, float scale, DeviceBuffer gain, float epsilon, Rows output, int rows);
+
+    /// <summary>output = (x - mean) / sqrt(variance + epsilon) * gain + bias, per row; bias may be null. May be in place.</summary>
+    void LayerNorm(Rows x, DeviceBuffer gain, DeviceBuffer? bias, float epsilon, Rows output, int rows);
+
+    /// <summary>residual += x * scale</summary>
+    void Add(Rows residual, Rows x, float scale, int rows);
+
+    /// <summary>output = x * Wᵀ + bias for each projection, side by side: <c>[rows, sum of outputs]</c></summary>
+    void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows);
+
+    /// <summary>Cosines and sines of every token of the step: <c>[tokens, rotaryDim]</c>, cosines first.</summary>
+    void RotaryTable(in StepInputs step, RotaryFrequencies frequencies, Rows table);
+
+    /// <summary>Turns the first elements of every head of q and k, as many as the table has columns, and stores k and v in the tokens' pages. qkv: <c>[tokens, heads*d | kvHeads*d | kvHeads*d]</c></summary>
+    void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, RotaryPairs pairs, AttentionShape shape);
+
+    /// <summary>Causal attention of every token over its sequence's pages up to itself. q: the first columns of qkv; output: <c>[tokens, heads*d]</c></summary>
+    void PagedAttention(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape);
+
+    /// <summary>output = activation(gate) * up; gateUp: <c>[rows, n | n]</c>, output: <c>[rows, n]</c></summary>
+    void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows);
+
+    /// <summary>output = activation(x), element by element. May be in place.</summary>
+    void Activate(Rows x, Activation activation, Rows output, int rows);
+
+    /// <summary>x = x * scale, then, unless <paramref name="cap"/> is 0, cap * tanh(x / cap).</summary>
+    void ScaleAndCap(Rows x, float scale, float cap, int rows);
+
+    /// <summary>output[i] = x[rowIndexes[i]]</summary>
+    void GatherRows(Rows x, Ints rowIndexes, Rows output, int count);
+}

@@ -1,0 +1,28 @@
+namespace KvPrefetch.Engine.Backends;
+
+/// <summary>Which two elements of a head turn together.</summary>
+internal enum RotaryPairs
+{
+    /// <summary>Element i with element i + rotaryDim / 2.</summary>
+    Halves,
+    /// <summary>Element 2i with element 2i + 1.</summary>
+    Neighbours,
+}
+
+/// <summary>Angles of rotary position embedding: pair i of a head turns by position * Inverse[i].</summary>
+/// <param name="Inverse">Inverse frequencies, <c>[rotaryDim / 2]</c>.</param>
+/// <param name="Magnitude">Factor on cosine and sine (yarn's attention factor; 1 otherwise).</param>
+/// <param name="Dynamic">Set when the base grows with the length of the sequence.</param>
+internal sealed record RotaryFrequencies(float[] Inverse, float Magnitude, DynamicBase? Dynamic = null);
+
+/// <summary>Dynamic NTK scaling: beyond <paramref name="OriginalLength"/> the base is Theta * (Factor * length / OriginalLength - (Factor - 1)) ^ (d / (d - 2)).</summary>
+internal sealed record DynamicBase(double Theta, double Factor, int OriginalLength)
+{
+    /// <summary>Inverse frequency <paramref name="i"/> of a head with <paramref name="rotaryDim"/> turning elements in a sequence of <paramref name="length"/> tokens.</summary>
+    public float Inverse(int i, int rotaryDim, int length)
+    {
+        var growth = (Factor * Math.Max(length, OriginalLength) / OriginalLength) - (Factor - 1);
+        var theta = Theta * Math.Pow(growth, rotaryDim / (double)(rotaryDim - 2));
+        return (float)(1.0 / Math.Pow(theta, 2.0 * i / rotaryDim));
+    }
+}

@@ -1,0 +1,37 @@
+namespace KvPrefetch.Engine.Backends;
+
+/// <summary>Everything a step needs, as one value. Integer arrays live in backend memory and are uploaded once per step.
+/// Rows of a step: the tokens of sequence 0, then of sequence 1, and so on.</summary>
+internal readonly struct StepInputs
+{
+    /// <summary>Rows of this step, over all sequences.</summary>
+    public required int TokenCount { get; init; }
+    public required int SequenceCount { get; init; }
+
+    /// <summary>Rows whose logits are wanted.</summary>
+    public required int SampleCount { get; init; }
+
+    /// <summary>int32 <c>[tokens]</c></summary>
+    public required Ints TokenIds { get; init; }
+
+    /// <summary>int32 <c>[tokens]</c>: position in the token's own sequence, from 0.</summary>
+    public required Ints Positions { get; init; }
+
+    /// <summary>int32 <c>[tokens]</c>: the length that a length-dependent rotation takes for this token: the whole prompt's for a token of the prompt,
+    /// its own position + 1 afterwards. It does not depend on how the prompt is cut into chunks.</summary>
+    public required Ints RotaryLengths { get; init; }
+
+    /// <summary>int32 <c>[sequences + 1]</c>: first row of each sequence.</summary>
+    public required Ints RowStarts { get; init; }
+
+    /// <summary>int32 <c>[sequences]</c>: where in <see cref="BlockTables"/> the sequence's pages begin.</summary>
+    public required Ints BlockTableStarts { get; init; }
+
+    /// <summary>int32: page numbers of all sequences, one table after the other.</summary>
+    public required Ints BlockTables { get; init; }
+
+    /// <summary>int32 <c>[samples]</c>: rows whose logits are wanted.</summary>
+    public required Ints SampleRows { get; init; }
+
+    public required KvPages Pages { get; init; }
+}

@@ -1,0 +1,14 @@
+using KvPrefetch.Engine.Numerics;
+
+namespace KvPrefetch.Engine.Backends;
+
+/// <summary>A weight matrix <c>[rows, columns]</c>, row-major, in the type it is stored in. A linear layer has one row per output.</summary>
+internal sealed record Weight(string Name, DType Type, int Rows, int Columns, DeviceBuffer Data)
+{
+    public long ByteLength => (long)Rows * Columns * Type.ByteSize();
+}
+
+/// <summary>One of several products that share their input; their outputs stand side by side.</summary>
+/// <param name="Matrix"><c>[outputs, inputs]</c></param>
+/// <param name="Bias"><c>[outputs]</c> float32, or null.</param>
+internal sealed record Projection(Weight Matrix, DeviceBuffer? Bias);

@@ -1,0 +1,108 @@
+namespace KvPrefetch.Engine.Checkpoints;
+
+/// <summary>Hands the tensors of a checkpoint to a model, each exactly once. What is missing is collected and reported by <see cref="Complete"/>, so a model asks for everything first
+/// and touches nothing before that. For one thread.</summary>
+internal sealed class WeightBinder
+{
+    private readonly Ledger _ledger;
+    private readonly string _prefix;
+
+    /// <param name="checkpoint">Where tensors come from; must outlive the views.</param>
+    /// <param name="prefix">Put before every name that is asked for: the language model inside a multimodal checkpoint has one.</param>
+    /// <param name="log">Receives one line about tensors that were left alone on purpose.</param>
+    public WeightBinder(Checkpoint checkpoint, string prefix = "", Action<string>? log = null) : this(new Ledger(checkpoint, log), prefix)
+    {
+    }
+
+    private WeightBinder(Ledger ledger, string prefix) => (_ledger, _prefix) = (ledger, prefix);
+
+    /// <summary>The same binder with a longer prefix, such as <c>model.layers.3.</c>; both share one account.</summary>
+    public WeightBinder Scope(string prefix) => new(_ledger, _prefix + prefix);
+
+    /// <summary>The tensor; <c>default</c> (see <see cref="TensorView.Exists"/>) when it is missing, which <see cref="Complete"/> will report.
+    /// Throws <see cref="ModelFormatException"/> with code <c>ShapeMismatch</c>.</summary>
+    public TensorView Bind(string name, params ReadOnlySpan<long> shape)
+    {
+        if (!TryBind(name, out var tensor, shape))
+        {
+            _ledger.Missing.Add(_prefix + name);
+        }
+
+        return tensor;
+    }
+
+    /// <summary>The tensor, or false when the checkpoint does not have it and the model can do without.</summary>
+    public bool TryBind(string name, out TensorView tensor, params ReadOnlySpan<long> shape)
+    {
+        var full = _prefix + name;
+        if (!_ledger.Checkpoint.TryGet(full, out tensor))
+        {
+            return false;
+        }
+
+        if (!tensor.Shape.SequenceEqual(shape))
+        {
+            throw new ModelFormatException("ShapeMismatch",
+                $"{_ledger.Checkpoint.FileOf(full)}: the tensor {Excerpt.Of(full)} has the shape [{string.Join(", ", tensor.Shape.ToArray())}]; config.json makes it [{string.Join(", ", shape.ToArray())}].",
+                _ledger.Checkpoint.FileOf(full), full);
+        }
+
+        if (!_ledger.Bound.Add(full))
+        {
+            _ledger.Twice.Add(full);
+        }
+
+        return true;
+    }
+
+    /// <summary>True when the checkpoint has a tensor of this name.</summary>
+    public bool Contains(string name) => _ledger.Checkpoint.Contains(_prefix + name);
+
+    /// <summary>Leaves alone the tensors for which <paramref name="predicate"/> says yes; it sees full names, of tensors that were not bound.</summary>
+    public void Ignore(Func<string, bool> predicate) => _ledger.Ignored.Add(predicate);
+
+    /// <summary>Leaves alone the tensors whose full name begins so.</summary>
+    public void IgnorePrefix(string prefix) => Ignore(n => n.StartsWith(prefix, StringComparison.Ordinal));
+
+    /// <summary>Leaves alone the tensors whose full name ends so, such as <c>.rotary_emb.inv_freq</c>.</summary>
+    public void IgnoreSuffix(string suffix) => Ignore(n => n.EndsWith(suffix, StringComparison.Ordinal));
+
+    /// <summary>Closes the account: throws <see cref="ModelIncompleteException"/> with all names that are missing or left over,
+    /// <see cref="ModelFormatException"/> with code <c>BoundTwice</c> when the model asked for a tensor twice, <c>FileChanged</c> when a file was changed meanwhile.</summary>
+    public void Complete() => _ledger.Close();
+
+    private sealed class Ledger(Checkpoint checkpoint, Action<string>? log)
+    {
+        public Checkpoint Checkpoint { get; } = checkpoint;
+        public HashSet<string> Bound { get; } = new(StringComparer.Ordinal);
+        public List<string> Missing { get; } = [];
+        public List<string> Twice { get; } = [];
+        public List<Func<string, bool>> Ignored { get; } = [];
+
+        public void Close()
+        {
+            List<string> rest = [.. Checkpoint.Names.Where(n => !Bound.Contains(n))];
+            List<string> left = [.. rest.Where(n => !Ignored.Exists(i => i(n)))];
+            left.Sort(StringComparer.Ordinal);
+            if (Missing.Count > 0 || left.Count > 0)
+            {
+                throw new ModelIncompleteException(
+                    string.Join(' ', Sentence("missing", Missing), Sentence("left over", left)).Trim() + " (of " + Checkpoint.Names.Count + " tensors in the checkpoint)", Missing, left);
+            }
+
+            if (Twice.Count > 0)
+            {
+                throw new ModelFormatException("BoundTwice", $"{Twice.Count} tensors were asked for twice: {Excerpt.List(Twice)}.", Checkpoint.FileOf(Twice[0]), Twice[0]);
+            }
+
+            if (rest.Count > 0)
+            {
+                log?.Invoke($"{rest.Count} tensors of the checkpoint are not used: {Excerpt.List(rest)}.");
+            }
+
+            Checkpoint.RequireUnchanged();
+        }
+
+        private static string Sentence(string what, List<string> names) => names.Count == 0 ? "" : $"{names.Count} tensors {what}: {Excerpt.List(names)}.";
+    }
+}

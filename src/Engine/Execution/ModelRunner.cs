@@ -1,0 +1,107 @@
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Models;
+using KvPrefetch.Engine.Requests;
+
+namespace KvPrefetch.Engine.Execution;
+
+/// <summary>Turns a batch into one step of the model. Everything it writes to is allocated once, for the largest step.</summary>
+internal sealed class ModelRunner : IDisposable
+{
+    private readonly IBackend _backend;
+    private readonly IModel _model;
+    private readonly KvPages _pages;
+    private readonly int[] _staging;
+    private readonly DeviceBuffer _device;
+    private readonly Section _tokenIds;
+    private readonly Section _positions;
+    private readonly Section _rotaryLengths;
+    private readonly Section _rowStarts;
+    private readonly Section _tableStarts;
+    private readonly Section _sampleRows;
+    private readonly Section _tables;
+
+    /// <param name="backend">Where the model lives.</param>
+    /// <param name="model">The model; disposed with the runner, as the pages are.</param>
+    /// <param name="pages">The key-value cache.</param>
+    /// <param name="maxTokens">Rows of the largest step.</param>
+    /// <param name="maxSequences">Sequences of the largest step.</param>
+    public ModelRunner(IBackend backend, IModel model, KvPages pages, int maxTokens, int maxSequences)
+    {
+        (_backend, _model, _pages) = (backend, model, pages);
+        var length = 0;
+        Section Reserve(int count) => new((length += count) - count, count);
+
+        // Block tables last: of them only what is in use is uploaded, so a step costs one small copy.
+        _tokenIds = Reserve(maxTokens);
+        _positions = Reserve(maxTokens);
+        _rotaryLengths = Reserve(maxTokens);
+        _rowStarts = Reserve(maxSequences + 1);
+        _tableStarts = Reserve(maxSequences);
+        _sampleRows = Reserve(maxSequences);
+        _tables = Reserve(pages.Pages);
+        _staging = new int[length];
+        _device = backend.AllocateInts(length);
+    }
+
+    /// <summary>Runs the tokens of a batch. The result is valid until the next call.</summary>
+    /// <returns>Logits <c>[batch.SampleCount, vocabulary]</c>, in the order of the sampling items.</returns>
+    public Rows Run(Batch batch)
+    {
+        int row = 0, sample = 0, table = 0;
+        for (var i = 0; i < batch.Count; i++)
+        {
+            ref readonly var item = ref batch[i];
+            var sequence = item.Sequence;
+            _staging[_rowStarts.At(i)] = row;
+            _staging[_tableStarts.At(i)] = table;
+            sequence.Tokens.Slice(item.Start, item.Count).CopyTo(_staging.AsSpan(_tokenIds.At(row), item.Count));
+            for (var t = item.Start; t < item.Start + item.Count; t++, row++)
+            {
+                _staging[_positions.At(row)] = t;
+                _staging[_rotaryLengths.At(row)] = Math.Max(t + 1, sequence.PromptCount);
+            }
+
+            sequence.Pages.CopyTo(_staging.AsSpan(_tables.At(table), sequence.Pages.Length));
+            table += sequence.Pages.Length;
+            if (item.Samples)
+            {
+                _staging[_sampleRows.At(sample++)] = row - 1;
+            }
+        }
+
+        _staging[_rowStarts.At(batch.Count)] = row;
+        _backend.Upload(_staging.AsSpan(0, _tables.Start + table), _device);
+        return _model.Forward(new StepInputs
+        {
+            TokenCount = row,
+            SequenceCount = batch.Count,
+            SampleCount = sample,
+            TokenIds = _tokenIds.On(_device),
+            Positions = _positions.On(_device),
+            RotaryLengths = _rotaryLengths.On(_device),
+            RowStarts = _rowStarts.On(_device),
+            BlockTableStarts = _tableStarts.On(_device),
+            BlockTables = _tables.On(_device),
+            SampleRows = _sampleRows.On(_device),
+            Pages = _pages,
+        });
+    }
+
+    /// <summary>Logits of one row, on the host; may be written to until the next step.</summary>
+    public Span<float> Logits(Rows logits, int row) => _backend.Download(logits, row);
+
+    public void Dispose()
+    {
+        _device.Dispose();
+        _pages.Dispose();
+        _model.Dispose();
+    }
+
+    /// <summary>A part of the one integer buffer.</summary>
+    private readonly record struct Section(int Start, int Count)
+    {
+        public int At(int index) => (uint)index < (uint)Count ? Start + index : throw new ArgumentOutOfRangeException(nameof(index));
+
+        public Ints On(DeviceBuffer buffer) => new(buffer, Start);
+    }
+}

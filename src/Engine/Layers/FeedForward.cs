@@ -1,0 +1,43 @@
+using KvPrefetch.Engine.Backends;
+
+namespace KvPrefetch.Engine.Layers;
+
+/// <summary>down(activation(gate(x)) * up(x))</summary>
+/// <param name="GateUp">gate, up: one product.</param>
+/// <param name="Down">Back to the model's width.</param>
+/// <param name="Activation">The gate's function.</param>
+internal sealed record GatedMlp(Projection[] GateUp, Projection[] Down, Activation Activation) : IMixer
+{
+    public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
+    {
+        backend.Linear(x, GateUp, scratch.GateUp, step.TokenCount);
+        backend.GatedActivation(scratch.GateUp, Activation, scratch.Inner, step.TokenCount);
+        backend.Linear(scratch.Inner, Down, output, step.TokenCount);
+    }
+}
+
+/// <summary>down(activation(up(x)))</summary>
+/// <param name="Up">To the inner width.</param>
+/// <param name="Down">Back to the model's width.</param>
+/// <param name="Activation">The function between.</param>
+internal sealed record Mlp(Projection[] Up, Projection[] Down, Activation Activation) : IMixer
+{
+    public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
+    {
+        backend.Linear(x, Up, scratch.Inner, step.TokenCount);
+        backend.Activate(scratch.Inner, Activation, scratch.Inner, step.TokenCount);
+        backend.Linear(scratch.Inner, Down, output, step.TokenCount);
+    }
+}
+
+/// <summary>Attention and feed-forward unit side by side on the same residual: output = attention(x) + mlp(x), or mlp(MlpNorm(residual)) where it has a norm of its own.</summary>
+internal sealed record ParallelMixer(Attention Attention, IMixer Mlp, Norm? MlpNorm = null) : IMixer
+{
+    public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
+    {
+        Attention.Forward(backend, step, scratch, x, scratch.Second);
+        MlpNorm?.Forward(backend, scratch.Hidden, x, step.TokenCount);
+        Mlp.Forward(backend, step, scratch, x, output);
+        backend.Add(output, scratch.Second, 1f, step.TokenCount);
+    }
+}

@@ -1,0 +1,82 @@
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Checkpoints;
+using KvPrefetch.Engine.Numerics;
+
+namespace KvPrefetch.Engine.Layers;
+
+/// <summary>Binds a checkpoint's tensors by name and shape and hands them to a backend. A missing tensor gives an empty weight until <see cref="Complete"/> reports it with all others.</summary>
+internal sealed unsafe class WeightLoader
+{
+    private readonly WeightBinder _binder;
+    private readonly string _prefix;
+    private readonly Totals _totals;
+
+    public WeightLoader(WeightBinder binder, IBackend backend) : this(binder, backend, "", new Totals())
+    {
+    }
+
+    private WeightLoader(WeightBinder binder, IBackend backend, string prefix, Totals totals) => (_binder, Backend, _prefix, _totals) = (binder, backend, prefix, totals);
+
+    public IBackend Backend { get; }
+
+    /// <summary>Elements of everything bound so far.</summary>
+    public long Parameters => _totals.Parameters;
+
+    /// <summary>The same loader with a longer prefix before every name, such as <c>model.layers.3.</c></summary>
+    public WeightLoader Scope(string prefix) => new(_binder, Backend, _prefix + prefix, _totals);
+
+    /// <summary>Leaves tensors alone whose full name ends so.</summary>
+    public void IgnoreSuffix(string suffix) => _binder.IgnoreSuffix(suffix);
+
+    /// <summary>To be called when everything is bound and before anything is allocated: throws when tensors are missing or left over.</summary>
+    public void Complete() => _binder.Complete();
+
+    /// <summary>The matrix <c>[rows, columns]</c>.</summary>
+    public Weight Matrix(string name, int rows, int columns)
+    {
+        var tensor = _binder.Bind(_prefix + name, rows, columns);
+        _totals.Parameters += (long)rows * columns;
+        return tensor.Exists
+            ? Backend.LoadMatrix(_prefix + name, tensor.Type, rows, columns, (nint)tensor.Address)
+            : new Weight(name, DType.F32, rows, columns, DeviceBuffer.OnHost(DType.F32, 0));
+    }
+
+    /// <summary>The vector <c>[length]</c> as float32, <paramref name="offset"/> added to every element.</summary>
+    public DeviceBuffer Vector(string name, int length, float offset = 0)
+    {
+        var tensor = _binder.Bind(_prefix + name, length);
+        _totals.Parameters += length;
+        return tensor.Exists ? Backend.LoadVector(_prefix + name, tensor.Type, length, (nint)tensor.Address, offset) : DeviceBuffer.OnHost(DType.F32, 0);
+    }
+
+    /// <summary><c>name.weight</c> and, if asked for, <c>name.bias</c>.</summary>
+    public Projection Linear(string name, int outputs, int inputs, bool bias = false) =>
+        new(Matrix(name + ".weight", outputs, inputs), bias ? Vector(name + ".bias", outputs) : null);
+
+    /// <summary><c>name.weight</c> as an RMS norm; some families store its gain less one.</summary>
+    public Norm RmsNorm(string name, int width, float epsilon, float offset = 0) => new(Vector(name + ".weight", width, offset), Bias: null, epsilon, Centered: false);
+
+    /// <summary><c>name.weight</c> and, if asked for, <c>name.bias</c> as a layer norm.</summary>
+    public Norm LayerNorm(string name, int width, float epsilon, bool bias = true, float offset = 0) =>
+        new(Vector(name + ".weight", width, offset), bias ? Vector(name + ".bias", width) : null, epsilon, Centered: true);
+
+    /// <summary>gate_proj, up_proj, down_proj.</summary>
+    public GatedMlp GatedMlp(int hidden, int inner, Activation activation, bool bias = false) =>
+        new([Linear("gate_proj", inner, hidden, bias), Linear("up_proj", inner, hidden, bias)], [Linear("down_proj", hidden, inner, bias)], activation);
+
+    /// <summary>gate_up_proj, down_proj.</summary>
+    public GatedMlp FusedGatedMlp(int hidden, int inner, Activation activation) =>
+        new([Linear("gate_up_proj", 2 * inner, hidden)], [Linear("down_proj", hidden, inner)], activation);
+
+    /// <summary>q_norm and k_norm, each head by itself or all together.</summary>
+    public QkNorm QkNorm(AttentionShape shape, float epsilon, bool wholeRow = false, float offset = 0, string query = "q_norm", string key = "k_norm") => new(
+        Vector(query + ".weight", wholeRow ? shape.QueryColumns : shape.HeadDim, offset),
+        Vector(key + ".weight", wholeRow ? shape.KeyColumns : shape.HeadDim, offset),
+        epsilon,
+        wholeRow);
+
+    private sealed class Totals
+    {
+        public long Parameters { get; set; }
+    }
+}

@@ -1,0 +1,145 @@
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Checkpoints;
+using KvPrefetch.Engine.Layers;
+
+namespace KvPrefetch.Engine.Models;
+
+/// <summary>What decoder-only families have in common: the fields of config.json that nearly all write alike, and the walk from embedding to head. A family adds its own fields and its layer.</summary>
+internal abstract class DecoderFamily : IModelFamily
+{
+    /// <param name="config">config.json.</param>
+    /// <param name="epsilon">Name of the field with the norms' epsilon.</param>
+    /// <param name="headDim">True where the family knows head_dim; else it is hidden_size / heads.</param>
+    /// <param name="tied">What a missing tie_word_embeddings means.</param>
+    /// <param name="scale">Factor on attention scores; null is 1 / sqrt(head_dim).</param>
+    protected DecoderFamily(HfConfig config, string epsilon = "rms_norm_eps", bool headDim = true, bool tied = false, Func<int, float>? scale = null)
+    {
+        Config = config;
+        if (config.Quantization is { } quantization)
+        {
+            throw config.Unsupported("quantization_config", $"'{quantization.FindString("quant_method") ?? "given"}'", "weights in BF16, F16 or F32");
+        }
+
+        Hidden = config.GetInt32("hidden_size", 1, 1 << 20);
+        Inner = config.GetInt32("intermediate_size", 1, 1 << 22);
+        Layers = config.GetInt32("num_hidden_layers", 1, 1024);
+        Vocabulary = config.GetInt32("vocab_size", 1, 1 << 24);
+        MaxPositions = config.GetInt32("max_position_embeddings", 1, int.MaxValue);
+        Epsilon = (float)config.GetDouble(epsilon, 1e-12, 1);
+        TiedHead = config.GetBoolean("tie_word_embeddings", tied);
+        var heads = config.GetInt32("num_attention_heads", 1, 4096);
+        var kvHeads = config.GetInt32("num_key_value_heads", 1, 4096, heads);
+        if (heads % kvHeads != 0)
+        {
+            throw config.Invalid("num_attention_heads", $"must be a multiple of num_key_value_heads ({kvHeads})");
+        }
+
+        var given = headDim ? config.FindInt32("head_dim", 2, 1024) : null;
+        if (given is null && Hidden % heads != 0)
+        {
+            throw config.Invalid("hidden_size", $"must be a multiple of num_attention_heads ({heads}) where head_dim is not given");
+        }
+
+        var size = given ?? (Hidden / heads);
+        if (size % 2 != 0)
+        {
+            throw config.Invalid("head_dim", $"must be even, as rotary positions turn pairs; here it is {size}");
+        }
+
+        Attention = new AttentionShape(heads, kvHeads, size, scale?.Invoke(size) ?? (1f / MathF.Sqrt(size)));
+    }
+
+    public virtual ModelShape Shape => new(Layers, Attention.KvHeads, Attention.HeadDim, Vocabulary, MaxPositions);
+
+    protected HfConfig Config { get; }
+    protected int Hidden { get; }
+    protected int Inner { get; }
+    protected int Layers { get; }
+    protected int Vocabulary { get; }
+    protected int MaxPositions { get; }
+    protected float Epsilon { get; }
+    protected bool TiedHead { get; }
+
+    /// <summary>All layers' shape, windows apart.</summary>
+    protected AttentionShape Attention { get; init; }
+
+    /// <summary>Positions that layers refer to by index; one unless the family says more.</summary>
+    protected IReadOnlyList<RotaryFrequencies> Rotary { get; init; } = [];
+
+    /// <summary>What stands before <c>embed_tokens</c>, <c>layers</c> and <c>norm</c>.</summary>
+    protected virtual string Prefix => "model.";
+
+    protected virtual float EmbeddingScale => 1f;
+    protected virtual float LogitScale => 1f;
+    protected virtual float LogitSoftCap => 0f;
+
+    public IModel Build(WeightLoader weights, int maxTokens, int maxSamples)
+    {
+        weights.IgnoreSuffix(".rotary_emb.inv_freq");    // written by old transformers; computed from the config
+        if (TiedHead)
+        {
+            weights.IgnoreSuffix("lm_head.weight");
+        }
+
+        var body = weights.Scope(Prefix);
+        var table = body.Matrix("embed_tokens.weight", Vocabulary, Hidden);
+        Block[] blocks = [.. Enumerable.Range(0, Layers).SelectMany(i => Layer(body.Scope($"layers.{i}."), i))];
+        var head = new Head(FinalNorm(body), [TiedHead ? new Projection(table, Bias: null) : OutputHead(weights)], LogitScale, LogitSoftCap);
+        weights.Complete();
+        var widths = new TransformerWidths(Hidden, Inner, Attention, Rotary.Count == 0 ? [0] : [.. Rotary.Select(r => 2 * r.Inverse.Length)], Vocabulary);
+        var scratch = new TransformerScratch(weights.Backend, maxTokens, maxSamples, widths);
+        return new Model(new Decoder(weights.Backend, new Embedding(table, EmbeddingScale), Rotary, blocks, head, scratch));
+    }
+
+    /// <summary>The blocks of layer <paramref name="i"/>; names are relative to the layer.</summary>
+    protected abstract IEnumerable<Block> Layer(WeightLoader weights, int i);
+
+    protected virtual Norm FinalNorm(WeightLoader weights) => weights.RmsNorm("norm", Hidden, Epsilon);
+
+    protected virtual Projection OutputHead(WeightLoader weights) => weights.Linear("lm_head", Vocabulary, Hidden);
+
+    /// <summary>self_attn with q_proj, k_proj, v_proj and o_proj.</summary>
+    protected Attention SelfAttention(WeightLoader weights, int layer, bool bias = false, bool outputBias = false, int rotary = 0, int window = 0, RotaryPairs pairs = RotaryPairs.Halves, QkNorm? norm = null, string output = "o_proj")
+    {
+        var w = weights.Scope("self_attn.");
+        var shape = Attention with { Window = window };
+        Projection[] qkv = [w.Linear("q_proj", shape.QueryColumns, Hidden, bias), w.Linear("k_proj", shape.KeyColumns, Hidden, bias), w.Linear("v_proj", shape.KeyColumns, Hidden, bias)];
+        return new Attention(layer, shape, rotary, pairs, qkv, [w.Linear(output, Hidden, shape.QueryColumns, outputBias)]) { Norm = norm };
+    }
+
+    /// <summary>The one kind of positions of most families.</summary>
+    protected RotaryFrequencies ReadRotary(double defaultPartial = 1, string? layerType = null)
+    {
+        var rope = RopeParameters.Read(Config, defaultPartialRotaryFactor: defaultPartial, layerType: layerType);
+        var rotaryDim = (int)(Attention.HeadDim * rope.PartialRotaryFactor);
+        return rotaryDim is > 0 && rotaryDim % 2 == 0
+            ? RotaryPositions.Frequencies(rope, rotaryDim)
+            : throw Config.Invalid("rope_parameters", $"turns {rotaryDim} elements of a head; it must be an even number above 0");
+    }
+
+    /// <summary>Window of each layer, 0 for full attention, from <c>layer_types</c> where it is given.</summary>
+    /// <param name="window">The window of layers that have one; null: no layer may ask for one.</param>
+    /// <param name="byDefault">Says of a layer whether it has a window, where layer_types is missing.</param>
+    protected int[] ReadWindows(int? window, Func<int, bool> byDefault)
+    {
+        var types = Config.FindStringArray("layer_types") ?? [.. Enumerable.Range(0, Layers).Select(i => byDefault(i) ? "sliding_attention" : "full_attention")];
+        if (types.Length != Layers)
+        {
+            throw Config.Invalid("layer_types", $"must have an entry for each of the {Layers} layers");
+        }
+
+        return [.. types.Select(type => type switch
+        {
+            "full_attention" => 0,
+            "sliding_attention" => window ?? throw Config.Invalid("sliding_window", "must be given where a layer has a window"),
+            _ => throw Config.Unsupported("layer_types", $"'{type}'", "full_attention, sliding_attention"),
+        })];
+    }
+
+    private sealed class Model(Decoder decoder) : IModel
+    {
+        public Rows Forward(in StepInputs step) => decoder.Forward(step);
+
+        public void Dispose() => decoder.Dispose();
+    }
+}

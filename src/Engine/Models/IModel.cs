@@ -1,0 +1,31 @@
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Layers;
+
+namespace KvPrefetch.Engine.Models;
+
+/// <summary>What the engine must know of a model to run it.</summary>
+/// <param name="Layers">Layers with a key-value cache.</param>
+/// <param name="KvHeads">Heads of keys and values.</param>
+/// <param name="HeadDim">Elements of a head.</param>
+/// <param name="Vocabulary">Logits per token.</param>
+/// <param name="MaxPositions">Longest sequence the model was made for.</param>
+internal sealed record ModelShape(int Layers, int KvHeads, int HeadDim, int Vocabulary, int MaxPositions);
+
+/// <summary>A family's configuration, read and checked; it can build the model.</summary>
+internal interface IModelFamily
+{
+    ModelShape Shape { get; }
+
+    /// <param name="weights">Binds and loads the weights.</param>
+    /// <param name="maxTokens">Rows of the largest step.</param>
+    /// <param name="maxSamples">Most rows whose logits are wanted in one step.</param>
+    IModel Build(WeightLoader weights, int maxTokens, int maxSamples);
+}
+
+/// <summary>A loaded model: weights and scratch on one backend. One step at a time.</summary>
+internal interface IModel : IDisposable
+{
+    /// <summary>Runs the tokens of a step through all layers; the result is valid until the next call.</summary>
+    /// <returns>Logits <c>[step.SampleCount, vocabulary]</c>.</returns>
+    Rows Forward(in StepInputs step);
+}

@@ -1,0 +1,46 @@
+using KvPrefetch.Engine.Checkpoints;
+
+namespace KvPrefetch.Engine.Models;
+
+/// <summary>The families this engine knows, one line each.</summary>
+internal static class ModelCatalog
+{
+    private static readonly SortedDictionary<string, Func<HfConfig, IModelFamily>> Families = new(StringComparer.Ordinal)
+    {
+        ["arcee"] = c => new Arcee(c),
+        ["cohere"] = c => new Cohere(c),
+        ["cohere2"] = c => new Cohere(c),
+        ["ernie4_5"] = c => new Ernie45(c),
+        ["exaone4"] = c => new Exaone4(c),
+        ["gemma"] = c => new Gemma(c),
+        ["gemma2"] = c => new Gemma2(c),
+        ["gemma3_text"] = c => new Gemma3Text(c),
+        ["glm4"] = c => new Glm4(c),
+        ["granite"] = c => new Granite(c),
+        ["helium"] = c => new Ernie45(c),
+        ["internlm3"] = c => new SeedOss(c),
+        ["llama"] = c => new Llama(c),
+        ["ministral"] = c => new Mistral(c),
+        ["mistral"] = c => new Mistral(c),
+        ["nemotron"] = c => new Nemotron(c),
+        ["olmo2"] = c => new Olmo2(c),
+        ["olmo3"] = c => new Olmo2(c),
+        ["phi"] = c => new Phi(c),
+        ["phi3"] = c => new Phi3(c),
+        ["qwen2"] = c => new Qwen2(c),
+        ["qwen3"] = c => new Qwen3(c),
+        ["seed_oss"] = c => new SeedOss(c),
+        ["smollm3"] = c => new SmolLm3(c),
+        ["stablelm"] = c => new StableLm(c),
+        ["starcoder2"] = c => new Starcoder2(c),
+    };
+
+    /// <summary>Values of <c>model_type</c> that can be opened, in order.</summary>
+    public static IReadOnlyCollection<string> ModelTypes => Families.Keys;
+
+    /// <summary>Reads the family's part of the config; nothing is loaded yet.</summary>
+    /// <exception cref="UnsupportedModelException">The model_type is not known, or something in the config is not supported.</exception>
+    public static IModelFamily Describe(HfConfig config) => Families.TryGetValue(config.ModelType, out var create)
+        ? create(config)
+        : throw new UnsupportedModelException($"config.json: model_type '{config.ModelType}' is not known; known are {string.Join(", ", Families.Keys)}.", "model_type");
+}

@@ -1,0 +1,35 @@
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Checkpoints;
+using KvPrefetch.Engine.Layers;
+
+namespace KvPrefetch.Engine.Models;
+
+/// <summary>model_type olmo2 and olmo3: norms behind the blocks instead of before them, RMS norms over the whole of q and of k; olmo3 has windows in three layers of four.</summary>
+internal sealed class Olmo2 : DecoderFamily
+{
+    private readonly bool _bias;
+    private readonly int[] _windows;
+
+    public Olmo2(HfConfig config) : base(config, headDim: false)
+    {
+        _ = config.GetChoice("hidden_act", ["silu"]);
+        _bias = config.GetBoolean("attention_bias", false);
+        var window = config.FindInt32("sliding_window", 1, int.MaxValue);
+        _windows = ReadWindows(window, i => window is not null && (i + 1) % 4 != 0);
+        Rotary = config.Section("rope_parameters")?.IsSection("full_attention") == true
+            ? [ReadRotary(layerType: "full_attention"), ReadRotary(layerType: "sliding_attention")]
+            : [ReadRotary()];
+    }
+
+    protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>
+    [
+        new(
+            Pre: null,
+            SelfAttention(weights, i, _bias, _bias, _windows[i] > 0 ? Rotary.Count - 1 : 0, _windows[i], norm: weights.Scope("self_attn.").QkNorm(Attention, Epsilon, wholeRow: true)),
+            weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon)),
+        new(
+            Pre: null,
+            weights.Scope("mlp.").GatedMlp(Hidden, Inner, ActivationKind.Silu),
+            weights.RmsNorm("post_feedforward_layernorm", Hidden, Epsilon)),
+    ];
+}

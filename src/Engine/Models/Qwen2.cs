@@ -1,0 +1,31 @@
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Checkpoints;
+using KvPrefetch.Engine.Layers;
+
+namespace KvPrefetch.Engine.Models;
+
+/// <summary>model_type qwen2 (Qwen 2 and 2.5): Llama's layer with biases on q, k and v, and windows in the upper layers where they are switched on.</summary>
+internal sealed class Qwen2 : DecoderFamily
+{
+    private readonly int[] _windows;
+
+    public Qwen2(HfConfig config) : base(config, headDim: false)
+    {
+        _ = config.GetChoice("hidden_act", ["silu"]);
+        _windows = QwenWindows();
+        Rotary = [ReadRotary()];
+    }
+
+    protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>
+    [
+        new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, bias: true, window: _windows[i])),
+        new(weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon), weights.Scope("mlp.").GatedMlp(Hidden, Inner, ActivationKind.Silu)),
+    ];
+
+    private int[] QwenWindows()
+    {
+        var window = Config.GetBoolean("use_sliding_window", false) ? Config.FindInt32("sliding_window", 1, int.MaxValue) : null;
+        var first = Config.GetInt32("max_window_layers", 0, int.MaxValue, 28);
+        return ReadWindows(window, i => window is not null && i >= first);
+    }
+}

@@ -1,0 +1,37 @@
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Checkpoints;
+using KvPrefetch.Engine.Layers;
+
+namespace KvPrefetch.Engine.Models;
+
+/// <summary>model_type stablelm: layer norms, a gated unit, a quarter of each head turns; some have attention and unit side by side.</summary>
+internal sealed class StableLm : DecoderFamily
+{
+    private readonly bool _bias;
+    private readonly bool _parallel;
+
+    public StableLm(HfConfig config) : base(config, "layer_norm_eps", headDim: false)
+    {
+        _ = config.GetChoice("hidden_act", ["silu"]);
+        if (config.GetBoolean("qk_layernorm", false))
+        {
+            throw config.Unsupported("qk_layernorm", "true", "false");
+        }
+
+        _bias = config.GetBoolean("use_qkv_bias", false);
+        _parallel = config.GetBoolean("use_parallel_residual", false);
+        Rotary = [ReadRotary(0.25)];
+    }
+
+    protected override Norm FinalNorm(WeightLoader weights) => weights.LayerNorm("norm", Hidden, Epsilon);
+
+    protected override IEnumerable<Block> Layer(WeightLoader weights, int i)
+    {
+        var norm = weights.LayerNorm("input_layernorm", Hidden, Epsilon);
+        var attention = SelfAttention(weights, i, _bias);
+        var mlp = weights.Scope("mlp.").GatedMlp(Hidden, Inner, ActivationKind.Silu);
+        return _parallel
+            ? [new(norm, new ParallelMixer(attention, mlp))]
+            : [new(norm, attention), new(weights.LayerNorm("post_attention_layernorm", Hidden, Epsilon), mlp)];
+    }
+}

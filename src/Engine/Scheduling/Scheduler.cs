@@ -1,0 +1,247 @@
+using KvPrefetch.Engine.KvCache;
+using KvPrefetch.Engine.Requests;
+
+namespace KvPrefetch.Engine.Scheduling;
+
+/// <summary>
+/// Decides what the next step computes. A pure state machine: no device, no clock, no locks, no randomness, and nothing allocated per step.
+/// <para>
+/// Every step takes one token of each running sequence that decodes, and fills what is left of the token budget with prompt chunks, first come, first served.
+/// At most as many sequences run as a step has tokens, so each that runs has a token in every step: a long prompt cannot hold up decodes, nor they the prompt.
+/// A sequence is admitted when everything before it is admitted and, beyond its own pages, one page for each that runs is free. Nobody overtakes, so a stream of
+/// short requests cannot starve a long one. It follows that sequences run in the order of arrival and that only the latest can have an unfinished prompt.
+/// </para>
+/// <para>
+/// When a page is missing, the latest running sequence gives up its pages and goes back to the head of the queue with all its tokens; they are computed again
+/// when it returns. The latest itself waits with its pages for one to become free. The oldest therefore advances in every step. When it runs alone and the whole
+/// pool is its own, it cannot grow further: it ends with <see cref="FinishReason.Length"/> and the tokens it has.
+/// </para>
+/// </summary>
+internal sealed class Scheduler
+{
+    private readonly PagePool _pool;
+    private readonly int _maxBatchTokens;
+    private readonly Sequence?[] _running;
+    private readonly SequenceQueue _waiting = new();
+    private readonly Batch _batch;
+    private bool _uncommitted;
+
+    /// <param name="pool">The pages; the scheduler alone takes and returns them.</param>
+    /// <param name="maxSequences">Sequences that may run at once.</param>
+    /// <param name="maxBatchTokens">Tokens that one step may compute.</param>
+    public Scheduler(PagePool pool, int maxSequences, int maxBatchTokens)
+    {
+        ArgumentNullException.ThrowIfNull(pool);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxSequences);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxBatchTokens);
+        _pool = pool;
+        _maxBatchTokens = maxBatchTokens;
+        _running = new Sequence?[Math.Min(maxSequences, maxBatchTokens)];
+        _batch = new Batch(_running.Length);
+    }
+
+    /// <summary>Sequences that are admitted; they hold pages.</summary>
+    public int RunningCount { get; private set; }
+
+    /// <summary>Sequences that wait for admission; they hold none.</summary>
+    public int WaitingCount => _waiting.Count;
+
+    /// <summary>Times a sequence had to give up its pages, since the start.</summary>
+    public long Preemptions { get; private set; }
+
+    /// <summary>Puts a sequence at the end of the queue. One that has ended already (cancelled before it came here) is left out.</summary>
+    public void Add(Sequence sequence)
+    {
+        ArgumentNullException.ThrowIfNull(sequence);
+        if (sequence.IsScheduled)
+        {
+            throw new InvalidOperationException($"Sequence {sequence.Id} was added twice.");
+        }
+
+        sequence.IsScheduled = true;
+        if (!sequence.IsFinished)
+        {
+            // Room for everything that runs too: it may have to come back here in a step.
+            _waiting.Reserve(_waiting.Count + 1 + _running.Length);
+            _waiting.AddLast(sequence);
+        }
+    }
+
+    /// <summary>Ends a sequence in whatever state it is; its pages are free when this returns. Nothing happens to one that has ended.</summary>
+    public void Cancel(Sequence sequence) => End(sequence, FinishReason.Cancelled);
+
+    /// <summary>As <see cref="Cancel"/>, for a sequence that failed.</summary>
+    public void Fail(Sequence sequence) => End(sequence, FinishReason.Error);
+
+    /// <summary>What to compute now. The same object each time; it is valid until the next call. A batch that is not empty must be committed first.</summary>
+    public Batch Next()
+    {
+        if (_uncommitted)
+        {
+            throw new InvalidOperationException("The batch before was not committed.");
+        }
+
+        _batch.Clear();
+        var budget = _maxBatchTokens;
+        for (var i = 0; i < RunningCount; i++)
+        {
+            // One token for all but the latest, so that the budget lasts.
+            var sequence = _running[i]!;
+            var tokens = Reserve(sequence, i, budget);
+            if (tokens > 0)
+            {
+                _batch.Add(sequence, tokens);
+            }
+            else if (RunningCount == 1)
+            {
+                End(sequence, FinishReason.Length);
+                break;
+            }
+
+            budget -= tokens;
+        }
+
+        Admit(budget);
+        _uncommitted = _batch.Count > 0;
+        return _batch;
+    }
+
+    /// <summary>Records what a step computed: the tokens count as computed, sampled ones are appended, and what has ended returns its pages.
+    /// A sequence that was cancelled or failed since <see cref="Next"/> is skipped.</summary>
+    /// <param name="batch">What <see cref="Next"/> gave.</param>
+    /// <param name="tokens">One token for each item that samples, in the order of the items; that of a skipped sequence may be anything.</param>
+    public void Commit(Batch batch, ReadOnlySpan<int> tokens)
+    {
+        if (!ReferenceEquals(batch, _batch) || !_uncommitted)
+        {
+            throw new InvalidOperationException("This batch is not the one to be committed.");
+        }
+
+        if (tokens.Length != batch.SampleCount)
+        {
+            throw new ArgumentException($"The batch samples {batch.SampleCount} tokens; {tokens.Length} were given.", nameof(tokens));
+        }
+
+        _uncommitted = false;
+        var sampled = 0;
+        for (var i = 0; i < batch.Count; i++)
+        {
+            ref readonly var item = ref batch[i];
+            var token = item.Samples ? tokens[sampled++] : -1;
+            if (item.Sequence.IsFinished)
+            {
+                continue;
+            }
+
+            item.Sequence.Advance(item.Count);
+            if (item.Samples)
+            {
+                item.Sequence.Append(token);
+            }
+        }
+
+        RemoveFinished();
+    }
+
+    /// <summary>Admits from the head of the queue while tokens, places and pages last. Behind an unfinished prompt there is no token or no page left.</summary>
+    private void Admit(int budget)
+    {
+        if (RunningCount == 0 && _pool.UsedCount > 0)
+        {
+            throw new InvalidOperationException($"Nothing runs, but {_pool.UsedCount} KV pages are not free.");
+        }
+
+        while (budget > 0 && _waiting.Count > 0 && RunningCount < _running.Length)
+        {
+            var sequence = _waiting.First;
+            if (RunningCount > 0 && _pool.PagesFor(sequence.Count) + RunningCount > _pool.FreeCount)
+            {
+                return;
+            }
+
+            _waiting.RemoveFirst();
+            _running[RunningCount] = sequence;
+            var tokens = Reserve(sequence, RunningCount++, budget);
+            _batch.Add(sequence, tokens);
+            budget -= tokens;
+        }
+    }
+
+    /// <summary>Takes the pages for up to <paramref name="limit"/> uncomputed tokens of a running sequence, if need be from those that came later.
+    /// Returns how many tokens have a page.</summary>
+    private int Reserve(Sequence sequence, int index, int limit)
+    {
+        var wanted = Math.Min(sequence.Count - sequence.Computed, limit);
+        while (true)
+        {
+            var missing = _pool.PagesFor(sequence.Computed + wanted) - sequence.Pages.Length;
+            if (missing > _pool.FreeCount && RunningCount - 1 > index)
+            {
+                PreemptLast();
+                continue;
+            }
+
+            for (; missing > 0 && _pool.FreeCount > 0; missing--)
+            {
+                sequence.AddPage(_pool.Allocate(sequence.Id));
+            }
+
+            return (int)Math.Min(wanted, ((long)sequence.Pages.Length * _pool.PageSize) - sequence.Computed);
+        }
+    }
+
+    private void PreemptLast()
+    {
+        var sequence = _running[--RunningCount]!;
+        _running[RunningCount] = null;
+        ReleasePages(sequence);
+        _waiting.AddFirst(sequence);
+        Preemptions++;
+    }
+
+    private void End(Sequence sequence, FinishReason reason)
+    {
+        ArgumentNullException.ThrowIfNull(sequence);
+        if (sequence.IsFinished)
+        {
+            return;
+        }
+
+        sequence.End(reason);
+        if (!_waiting.Remove(sequence))
+        {
+            RemoveFinished();
+        }
+    }
+
+    /// <summary>Takes what has ended out of the running sequences, whose order stays.</summary>
+    private void RemoveFinished()
+    {
+        var kept = 0;
+        for (var i = 0; i < RunningCount; i++)
+        {
+            var sequence = _running[i]!;
+            if (sequence.IsFinished)
+            {
+                ReleasePages(sequence);
+            }
+            else
+            {
+                _running[kept++] = sequence;
+            }
+        }
+
+        _running.AsSpan(kept, RunningCount - kept).Clear();
+        RunningCount = kept;
+    }
+
+    private void ReleasePages(Sequence sequence)
+    {
+        foreach (var page in sequence.Pages)
+        {
+            _pool.Release(page, sequence.Id);
+        }
+
+        sequence.DropPages();
+    }
+}

@@ -1,0 +1,94 @@
+namespace KvPrefetch.Engine.Text.Tokenization;
+
+/// <summary>Decoding of a tokenizer: the bytes of every token after the stateless first steps, computed once, and the steps that remain.</summary>
+internal sealed class DecodePipeline
+{
+    private readonly byte[] _arena;
+    private readonly int[] _start;
+    private readonly bool[] _special;
+    private readonly bool[] _known;
+    private readonly TokenDecoder[] _steps;
+    private readonly bool _fused;
+
+    /// <param name="tokens">Text of each id in UTF-8; null for a gap.</param>
+    /// <param name="special">Which ids a decoding without special tokens leaves out.</param>
+    /// <param name="steps">The decoder, flattened.</param>
+    public DecodePipeline(IReadOnlyList<byte[]?> tokens, bool[] special, IReadOnlyList<TokenDecoder> steps)
+    {
+        var folded = 0;
+        while (folded < steps.Count && steps[folded].IsMap && !_fused)
+        {
+            _fused = steps[folded++].Fuses;
+        }
+
+        _steps = steps.Skip(folded).ToArray();
+        _special = special;
+        _known = new bool[tokens.Count];
+        _start = new int[tokens.Count + 1];
+        var arena = new CollectStage();
+        for (var id = 0; id < tokens.Count; id++)
+        {
+            _start[id] = arena.Bytes.Length;
+            if (tokens[id] is { } token)
+            {
+                _known[id] = true;
+                for (var i = 0; i < folded; i++)
+                {
+                    token = steps[i].Map(token);
+                }
+
+                arena.Push(token);
+            }
+        }
+
+        _start[^1] = arena.Bytes.Length;
+        _arena = arena.Bytes.ToArray();
+        // Bytes of a byte-level text are checked as UTF-8 at the end; a step in between needs text.
+        if (_fused && _steps.Length > 0 && steps[folded - 1] is ByteLevelDecoder)
+        {
+            _steps = [new LossyDecoder(), .. _steps];
+        }
+    }
+
+    public int Count => _known.Length;
+
+    public DecodeStage Start(DecodeStage sink)
+    {
+        var fused = _fused;
+        var before = new bool[_steps.Length];
+        for (var i = 0; i < _steps.Length; i++)
+        {
+            before[i] = fused;
+            fused |= _steps[i].Fuses;
+        }
+
+        for (var i = _steps.Length - 1; i >= 0; i--)
+        {
+            sink = _steps[i].Start(sink, before[i]);
+        }
+
+        return sink;
+    }
+
+    /// <summary>Hands a token on; unknown ids below <see cref="Count"/> give nothing, as in the reference.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The id is negative or not below <see cref="Count"/>.</exception>
+    public void Push(int id, bool skipSpecialTokens, DecodeStage stage)
+    {
+        if ((uint)id >= (uint)_known.Length)
+        {
+            throw new ArgumentOutOfRangeException(nameof(id), id, $"Token ids of this tokenizer are 0 to {_known.Length - 1}.");
+        }
+
+        if (_known[id] && !(skipSpecialTokens && _special[id]))
+        {
+            stage.Push(_arena.AsSpan(_start[id].._start[id + 1]));
+        }
+    }
+
+    private sealed class LossyDecoder : TokenDecoder
+    {
+        public override bool Fuses => true;
+
+        public override DecodeStage Start(DecodeStage next, bool fused) => new GatherStage(next);
+    }
+}

@@ -1,0 +1,105 @@
+using System.Text;
+
+namespace KvPrefetch.Engine.Text.Tokenization;
+
+/// <summary>Characters of the byte alphabet back to bytes; a token with any other character stays as it is. Then all is one text.</summary>
+internal sealed class ByteLevelDecoder : TokenDecoder
+{
+    public override bool IsMap => true;
+    public override bool Fuses => true;
+
+    public override byte[] Map(byte[] token)
+    {
+        var bytes = new byte[token.Length];
+        return ByteAlphabet.TryToBytes(token, bytes, out var written) ? bytes[..written] : token;
+    }
+
+    public override DecodeStage Start(DecodeStage next, bool fused) => fused ? new GatherStage(new MapStage(this, next)) : new MapStage(this, next);
+}
+
+/// <summary>Replaces a pattern in each token.</summary>
+internal sealed class ReplaceDecoder(Pattern pattern, string content) : TokenDecoder
+{
+    public override bool IsMap => true;
+
+    public override byte[] Map(byte[] token)
+    {
+        var text = Encoding.UTF8.GetString(token);
+        var matches = new PieceList();
+        pattern.FindAll(text, 0, matches);
+        if (matches.Count == 0)
+        {
+            return token;
+        }
+
+        var result = new StringBuilder();
+        var at = 0;
+        foreach (var match in matches.Span)
+        {
+            result.Append(text, at, match.Start - at).Append(content);
+            at = match.End;
+        }
+
+        return Encoding.UTF8.GetBytes(result.Append(text, at, text.Length - at).ToString());
+    }
+
+    public override DecodeStage Start(DecodeStage next, bool fused) => fused ? new GatherStage(new MapStage(this, next)) : new MapStage(this, next);
+}
+
+/// <summary>All tokens become one.</summary>
+internal sealed class FuseDecoder : TokenDecoder
+{
+    public override bool Fuses => true;
+
+    public override DecodeStage Start(DecodeStage next, bool fused) => next;
+}
+
+/// <summary>Joins tokens with a space: what the reference does without a decoder.</summary>
+internal sealed class JoinDecoder : TokenDecoder
+{
+    public override DecodeStage Start(DecodeStage next, bool fused) => new Stage(next);
+
+    private sealed class Stage(DecodeStage next) : DecodeStage
+    {
+        private bool _any;
+
+        public override void Push(ReadOnlySpan<byte> token)
+        {
+            if (_any)
+            {
+                next.Push(" "u8);
+            }
+
+            _any = true;
+            next.Push(token);
+        }
+
+        public override void End() => next.End();
+    }
+}
+
+/// <summary>Applies a stateless step to each token.</summary>
+internal sealed class MapStage(TokenDecoder decoder, DecodeStage next) : DecodeStage
+{
+    public override void Push(ReadOnlySpan<byte> token) => next.Push(decoder.Map(token.ToArray()));
+
+    public override void End() => next.End();
+}
+
+/// <summary>Waits for the whole of a fused token and hands it on in one piece.</summary>
+internal sealed class GatherStage(DecodeStage next) : DecodeStage
+{
+    private readonly CollectStage _all = new();
+
+    public override void Push(ReadOnlySpan<byte> token) => _all.Push(token);
+
+    public override void End()
+    {
+        if (!_all.Bytes.IsEmpty)
+        {
+            next.Push(Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(_all.Bytes)));
+        }
+
+        next.End();
+    }
+}

@@ -1,0 +1,87 @@
+using System.ComponentModel.DataAnnotations;
+using KvPrefetch.Engine;
+
+namespace KvPrefetch.AI;
+
+/// <summary>When a registered client loads its model.</summary>
+public enum WarmUpMode
+{
+    /// <summary>The host starts when the model is ready, and does not start when it cannot be loaded.</summary>
+    BeforeStart,
+    /// <summary>Loading begins with the host, which does not wait: requests wait, and the health check says Unhealthy until the model is ready.</summary>
+    Background,
+    /// <summary>The first request loads the model.</summary>
+    FirstRequest,
+}
+
+/// <summary>Which model a client runs, and how. Only <see cref="Model"/> must be given.</summary>
+public sealed class KvPrefetchOptions : IValidatableObject
+{
+    /// <summary>Path of a Hugging Face folder: config.json, tokenizer.json and safetensors files, as published.</summary>
+    [Required(ErrorMessage = "not set; give the path of a Hugging Face folder (config.json, tokenizer.json and *.safetensors, as published).")]
+    public string Model { get; set; } = "";
+
+    /// <summary>The name that responses carry and that ChatOptions.ModelId is compared with; null takes the folder's.</summary>
+    public string? ModelId { get; set; }
+
+    /// <summary>Threads that compute; 0 takes the processors this process may use.</summary>
+    [Bounds(0, 1024, "threads that compute; 0 takes the processors this process may use")]
+    public int Threads { get; set; }
+
+    /// <summary>Longest sequence (prompt and output) of a request, in tokens; 0 takes what the model allows and memory holds.</summary>
+    [Bounds(0, int.MaxValue, "tokens of prompt and answer together; 0 takes what the model allows and memory holds")]
+    public int ContextLength { get; set; }
+
+    /// <summary>Bytes of key-value cache; 0 plans from the memory that is free.</summary>
+    [Bounds(0, long.MaxValue, "bytes of key-value cache; 0 plans from the memory that is free")]
+    public long KvCacheBytes { get; set; }
+
+    /// <summary>Requests that may run at once.</summary>
+    [Bounds(1, 4096, "requests that may run at once")]
+    public int MaxBatchSequences { get; set; } = 64;
+
+    /// <summary>Tokens that one step may compute: prompt chunks and decodes together.</summary>
+    [Bounds(1, 65_536, "tokens that one step may compute")]
+    public int MaxBatchTokens { get; set; } = 512;
+
+    /// <summary>Requests that may wait beyond those running; one more is refused.</summary>
+    [Bounds(0, 1_048_576, "requests that may wait beyond those running")]
+    public int MaxQueue { get; set; } = 512;
+
+    /// <summary>When a registered client loads its model. A client made by its constructor loads at the first request or at <see cref="KvPrefetchChatClient.LoadAsync"/>.</summary>
+    public WarmUpMode WarmUp { get; set; }
+
+    IEnumerable<ValidationResult> IValidatableObject.Validate(ValidationContext validationContext)
+    {
+        if (!string.IsNullOrWhiteSpace(Model) && !File.Exists(Path.Combine(Model, "config.json")))
+        {
+            var wrong = Directory.Exists(Model) ? "has no config.json" : "is not a folder";
+            yield return new ValidationResult($"{Quoted.Text(Model)} {wrong}; give the path of a Hugging Face folder (config.json, tokenizer.json and *.safetensors, as published).", [nameof(Model)]);
+        }
+
+        if (ModelId is not null && string.IsNullOrWhiteSpace(ModelId))
+        {
+            yield return new ValidationResult("blank; give a name, or leave it out to take the folder's.", [nameof(ModelId)]);
+        }
+
+        if (!Enum.IsDefined(WarmUp))
+        {
+            yield return new ValidationResult($"{(int)WarmUp} is unknown; set it to {string.Join(", ", Enum.GetNames<WarmUpMode>())}.", [nameof(WarmUp)]);
+        }
+    }
+
+    internal KvPrefetchOptions Copy() => (KvPrefetchOptions)MemberwiseClone();
+
+    internal string EffectiveModelId => ModelId ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Model)));
+
+    internal EngineOptions ToEngineOptions(Action<string> log) => new()
+    {
+        Threads = Threads,
+        ContextLength = ContextLength,
+        KvCacheBytes = KvCacheBytes,
+        MaxBatchSequences = MaxBatchSequences,
+        MaxBatchTokens = MaxBatchTokens,
+        MaxQueue = MaxQueue,
+        Log = log,
+    };
+}

@@ -1,0 +1,53 @@
+using System.Text.Json;
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Backends.Cpu;
+
+namespace KvPrefetch.Tests.Models;
+
+/// <summary>Tiny random models of every family against the reference implementation: logits and greedy tokens.</summary>
+public sealed class FamilyGoldenTests
+{
+    public static TheoryData<string> Families => [.. (string[])
+    [
+        "llama-bias", "llama-gqa", "llama-mqa-headdim", "llama-rope-dynamic", "llama-rope-linear", "llama-rope-llama3", "llama-rope-yarn", "llama-tied-mha",
+        "arcee", "cohere", "cohere2", "ernie4_5", "exaone4", "gemma", "gemma2", "gemma3_text", "glm4", "granite", "helium", "internlm3", "ministral", "mistral-window",
+        "nemotron", "olmo2", "olmo3", "phi", "phi3", "qwen2", "qwen2-window", "qwen3", "seed_oss", "smollm3", "stablelm", "starcoder2",
+    ]];
+
+    [Theory, MemberData(nameof(Families))]
+    public void LogitsAndTokensEqualTheReference(string family) => Check(family, () => CpuBackend.Create(2), chunk: 512);
+
+    [Theory, MemberData(nameof(Families))]
+    public void LogitsAndTokensEqualTheReferenceInChunksOfFive(string family) => Check(family, () => CpuBackend.Create(2), chunk: 5);
+
+    [Theory, MemberData(nameof(Families))]
+    public void LogitsAndTokensEqualTheReferenceTokenByToken(string family) => Check(family, () => CpuBackend.Create(1), chunk: 1);
+
+    [Theory, MemberData(nameof(Families))]
+    public void TheNaiveBackendEqualsTheReferenceToo(string family) => Check(family, () => new ReferenceBackend(), chunk: 512);
+
+    private static void Check(string family, Func<IBackend> backend, int chunk)
+    {
+        var folder = Path.Combine(TestAssets.Shared, "goldens", "families", family);
+        using var golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "golden.json")));
+        using var harness = new ModelHarness(folder, backend(), chunk);
+        foreach (var example in golden.RootElement.GetProperty("cases").EnumerateArray())
+        {
+            var ids = Array(example, "ids", e => e.GetInt32());
+            var expected = Array(example, "last_logits", e => e.GetSingle());
+            var greedy = Array(example, "greedy_ids", e => e.GetInt32());
+            var until = example.GetProperty("compare_until").GetInt32();
+            var logits = harness.Greedy(ids, greedy.Length, out var tokens);
+            Assert.InRange(RelativeError(logits[0], expected), 0, 2e-4);
+            Assert.Equal(greedy[..until], tokens[..until]);
+        }
+    }
+
+    private static T[] Array<T>(JsonElement element, string name, Func<JsonElement, T> read) => [.. element.GetProperty(name).EnumerateArray().Select(read)];
+
+    private static double RelativeError(float[] actual, float[] expected)
+    {
+        var difference = actual.Zip(expected, (a, e) => Math.Pow(a - e, 2)).Sum();
+        return Math.Sqrt(difference / expected.Sum(e => Math.Pow(e, 2)));
+    }
+}

@@ -1,0 +1,112 @@
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Checkpoints;
+using KvPrefetch.Engine.Execution;
+using KvPrefetch.Engine.KvCache;
+using KvPrefetch.Engine.Layers;
+using KvPrefetch.Engine.Models;
+using KvPrefetch.Engine.Requests;
+using KvPrefetch.Engine.Scheduling;
+
+namespace KvPrefetch.Tests.Models;
+
+/// <summary>A model folder on a backend, run step by step through the real scheduler and runner, so that a test sees logits.</summary>
+internal sealed class ModelHarness : IDisposable
+{
+    private readonly Checkpoint _checkpoint;
+    private readonly IBackend _backend;
+    private readonly ModelRunner _runner;
+    private readonly Scheduler _scheduler;
+    private long _id;
+
+    public ModelHarness(string path, IBackend backend, int chunk = 512, int pages = 256)
+    {
+        var folder = new ModelFolder(path);
+        var family = ModelCatalog.Describe(HfConfig.Load(folder));
+        _backend = backend;
+        _checkpoint = Checkpoint.Open(folder);
+        var model = family.Build(new WeightLoader(new WeightBinder(_checkpoint), backend), chunk, 16);
+        Vocabulary = family.Shape.Vocabulary;
+        var kv = backend.AllocateKvPages(family.Shape.Layers, pages, MemoryPlan.PageSize, family.Shape.KvHeads, family.Shape.HeadDim);
+        _runner = new ModelRunner(backend, model, kv, chunk, 16);
+        _scheduler = new Scheduler(new PagePool(pages, MemoryPlan.PageSize), 16, chunk);
+    }
+
+    public int Vocabulary { get; }
+
+    /// <summary>Logits after each of the last <paramref name="steps"/> tokens of prompt and greedy continuation; the first are those after the prompt.</summary>
+    public List<float[]> Greedy(ReadOnlySpan<int> prompt, int steps, out int[] tokens)
+    {
+        var (logits, generated) = GreedyBatch([prompt.ToArray()], steps)[0];
+        tokens = generated;
+        return logits;
+    }
+
+    /// <summary>The same for several prompts in one batch.</summary>
+    public List<(List<float[]> Logits, int[] Tokens)> GreedyBatch(IReadOnlyList<int[]> prompts, int steps)
+    {
+        var sequences = prompts.Select(p => new Sequence(_id++, p, p.Length + steps, new SamplingOptions { Temperature = 0 }, [])).ToList();
+        var logits = sequences.ToDictionary(s => s, _ => new List<float[]>());
+        sequences.ForEach(_scheduler.Add);
+        var tokens = new List<int>();
+        while (sequences.Exists(s => !s.IsFinished))
+        {
+            var batch = _scheduler.Next();
+            var rows = _runner.Run(batch);
+            tokens.Clear();
+            for (var i = 0; i < batch.Count; i++)
+            {
+                if (batch[i].Samples)
+                {
+                    var row = _runner.Logits(rows, tokens.Count).ToArray();
+                    logits[batch[i].Sequence].Add(row);
+                    tokens.Add(Array.IndexOf(row, row.Max()));
+                }
+            }
+
+            _scheduler.Commit(batch, tokens.ToArray());
+        }
+
+        return [.. sequences.Select(s => (logits[s], s.Tokens[s.PromptCount..].ToArray()))];
+    }
+
+    /// <summary>Mean over ids[1..] of -log p(id | those before it), in nats.</summary>
+    public double MeanNegativeLogLikelihood(int[] ids)
+    {
+        var sequence = new Sequence(_id++, ids.AsSpan(0, 1), ids.Length + 1, new SamplingOptions(), []);
+        _scheduler.Add(sequence);
+        var sum = 0.0;
+        for (var i = 1; i < ids.Length; i++)
+        {
+            var batch = _scheduler.Next();
+            var logits = _runner.Logits(_runner.Run(batch), 0);
+            sum -= LogProbability(logits, ids[i]);
+            _scheduler.Commit(batch, [ids[i]]);
+        }
+
+        _scheduler.Cancel(sequence);
+        return sum / (ids.Length - 1);
+    }
+
+    private static double LogProbability(ReadOnlySpan<float> logits, int token)
+    {
+        double highest = float.NegativeInfinity, sum = 0;
+        foreach (var logit in logits)
+        {
+            highest = Math.Max(highest, logit);
+        }
+
+        foreach (var logit in logits)
+        {
+            sum += Math.Exp(logit - highest);
+        }
+
+        return logits[token] - highest - Math.Log(sum);
+    }
+
+    public void Dispose()
+    {
+        _runner.Dispose();
+        _backend.Dispose();
+        _checkpoint.Dispose();
+    }
+}

@@ -1,0 +1,77 @@
+using System.Numerics;
+using KvPrefetch.Engine.Requests;
+
+namespace KvPrefetch.Tests.Simulation;
+
+/// <summary>
+/// A language model that is nothing but its KV cache. The record of a token hashes the token, its position and the record before it, as read from the pages (deeper
+/// layers of a real model depend on all earlier keys and values in the same way); the next token is a hash of all records, again as read from the pages.
+/// A wrong page table, a page freed too early, a chunk that starts at the wrong place or another request's data changes tokens from that step on.
+/// </summary>
+internal sealed class HashModel(int pages, int pageSize, int vocabulary)
+{
+    private const ulong Poison = 0xCDCDCDCDCDCDCDCD;
+
+    private readonly ulong[] _slots = new ulong[pages * pageSize];
+
+    /// <summary>Computes tokens: writes their records into the pages that the block table names.</summary>
+    public void Store(Sequence sequence, int start, int count)
+    {
+        var tokens = sequence.Tokens;
+        var table = sequence.Pages;
+        var record = start == 0 ? 0 : _slots[(table[(start - 1) / pageSize] * pageSize) + ((start - 1) % pageSize)];
+        for (var t = start; t < start + count; t++)
+        {
+            record = Record(record, tokens[t], t);
+            _slots[(table[t / pageSize] * pageSize) + (t % pageSize)] = record;
+        }
+    }
+
+    /// <summary>The token after the first <paramref name="count"/>, and the hash that decides it.</summary>
+    public (int Token, ulong Hash) Next(Sequence sequence, int count)
+    {
+        var table = sequence.Pages;
+        var hash = 0UL;
+        for (var (page, rest) = (0, count); rest > 0; page++, rest -= pageSize)
+        {
+            foreach (var record in _slots.AsSpan(table[page] * pageSize, Math.Min(pageSize, rest)))
+            {
+                hash = Fold(hash, record);
+            }
+        }
+
+        return (Token(hash, vocabulary), hash);
+    }
+
+    /// <summary>Nobody may read a free page: what lies in it changes with every step.</summary>
+    public void PoisonPages(ReadOnlySpan<int> free)
+    {
+        foreach (var page in free)
+        {
+            _slots.AsSpan(page * pageSize, pageSize).Fill(Poison);
+        }
+    }
+
+    private static ulong Record(ulong before, int token, int position) => Rng.Mix(before + ((ulong)token * 0xD6E8FEB86659FD93) + (ulong)position);
+
+    private static ulong Fold(ulong hash, ulong record) => (BitOperations.RotateLeft(hash, 7) * 0x9E3779B97F4A7C15) + record;
+
+    private static int Token(ulong hash, int vocabulary) => (int)(Rng.Mix(hash) % (ulong)vocabulary);
+
+    /// <summary>What the model says, computed from the tokens alone: no pages, no engine.</summary>
+    internal sealed class Oracle(int vocabulary)
+    {
+        private ulong _record;
+        private int _count;
+
+        public ulong Hash { get; private set; }
+
+        public int Next => Token(Hash, vocabulary);
+
+        public void Append(int token)
+        {
+            _record = Record(_record, token, _count++);
+            Hash = Fold(Hash, _record);
+        }
+    }
+}

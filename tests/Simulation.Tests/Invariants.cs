@@ -1,0 +1,79 @@
+using KvPrefetch.Engine.KvCache;
+using KvPrefetch.Engine.Requests;
+using KvPrefetch.Engine.Scheduling;
+
+namespace KvPrefetch.Tests.Simulation;
+
+/// <summary>What must hold between any two steps, in time linear in the pages.</summary>
+internal sealed class Invariants(PagePool pool, Scheduler scheduler, int maxRunning)
+{
+    private readonly int[] _uses = new int[pool.TotalCount];
+
+    /// <summary>The first that does not hold, or null.</summary>
+    /// <param name="alive">Sequences that have not ended, in the order of arrival.</param>
+    public string? FirstViolation(List<Sequence> alive)
+    {
+        _uses.AsSpan().Clear();
+        var (running, held, waits) = (0, 0, false);
+        foreach (var s in alive)
+        {
+            if (s.IsFinished || s.Computed >= s.Count || s.Count >= s.MaxTokens)
+            {
+                return $"sequence {s.Id} runs with {s.Computed} of {s.Count} tokens computed, {s.MaxTokens} allowed, finish {s.Finish}";
+            }
+
+            if (s.Pages.Length != pool.PagesFor(s.Computed))
+            {
+                return $"sequence {s.Id} has {s.Pages.Length} pages for {s.Computed} tokens";
+            }
+
+            foreach (var page in s.Pages)
+            {
+                if (!pool.IsOwnedBy(page, s.Id))
+                {
+                    return $"sequence {s.Id} names page {page}, which is not its own";
+                }
+
+                _uses[page]++;
+            }
+
+            held += s.Pages.Length;
+            if (s.Pages.Length == 0)
+            {
+                waits = true;
+                continue;
+            }
+
+            running++;
+            if (waits)
+            {
+                return $"sequence {s.Id} runs before one that came earlier";
+            }
+        }
+
+        foreach (var page in pool.Free)
+        {
+            if ((uint)page >= (uint)_uses.Length || ++_uses[page] != 1)
+            {
+                return $"free page {page} is in use, or free twice";
+            }
+        }
+
+        if (held + pool.FreeCount != pool.TotalCount)
+        {
+            return $"{held} pages held and {pool.FreeCount} free are not {pool.TotalCount}";
+        }
+
+        if (Array.Exists(_uses, uses => uses != 1))
+        {
+            return $"page {Array.FindIndex(_uses, uses => uses != 1)} is used {Array.Find(_uses, uses => uses != 1)} times";
+        }
+
+        if (running != scheduler.RunningCount || alive.Count - running != scheduler.WaitingCount || running > maxRunning)
+        {
+            return $"{running} run and {alive.Count - running} wait; the scheduler counts {scheduler.RunningCount} and {scheduler.WaitingCount}";
+        }
+
+        return null;
+    }
+}

@@ -108,6 +108,7 @@ internal static class NumberFilters
         {
             if (value is FloatValue number)
             {
+                state.Step(8);
                 return new FloatValue(PythonFloat.Round(number.Value, precision), provenance);
             }
 

@@ -230,7 +230,7 @@ internal sealed partial class Parser
     private CallStatement ParseCallBlock(int line)
     {
         var (parameters, defaults) = current.IsOperator("(") ? ParseSignature() : ([], []);
-        if (ParseExpression() is not ChainExpression { Links: [.., CallLink or MethodLink] } call)
+        if (ParseExpression() is not ChainExpression { Links: [.., CallLink or MethodLink or ItemCallLink] } call)
         {
             throw Fail("expected call");
         }

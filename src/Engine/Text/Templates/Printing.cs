@@ -133,7 +133,7 @@ internal static class Printing
     private static List<Value> Open(RenderState state, List<Value>? open, Value owner)
     {
         open ??= [];
-        state.Step(2);
+        state.Step(4);
         if (open.Exists(value => ReferenceEquals(value, owner)))
         {
             throw state.Raise("the value contains itself (cycle)");

@@ -59,12 +59,14 @@ internal static partial class TextFilters
         arguments.Plain(state, "title", 0, 0);
         var atStart = true;
         var inSeparator = false;
+        var wordStart = 0;
         return PythonText.Map(state, Soft(state, value).WithMarkup(markup: false), (raw, i) =>
         {
             var isSeparator = PythonText.IsSpace(raw[i]) || raw[i] is '-' or '(' or '{' or '[' or '<';
             atStart = i == 0 || isSeparator != inSeparator;
             inSeparator = isSeparator;
-            return atStart ? Casing.Upper(raw, i) : Casing.Lower(raw, i);
+            wordStart = atStart ? i : wordStart;
+            return atStart ? Casing.Upper(raw, i) : Casing.Lower(raw, i, from: wordStart + 1);
         });
     }
 

@@ -57,9 +57,7 @@ internal sealed class AttributeLink(int line, string name) : Link(line)
 
     public override Value Apply(Scope scope, Value value) => Members.Attribute(scope.State, value, Name);
 
-    public override void Verify(Verification verification)
-    {
-    }
+    public override void Verify(Verification verification) => verification.Attribute(Name, Line);
 }
 
 internal sealed class ItemLink(int line, Expression index) : Link(line)

@@ -3,7 +3,11 @@ using KvPrefetch.Engine.Backends;
 namespace KvPrefetch.Engine.Layers;
 
 /// <summary>Widths of a decoder-only transformer, each the largest of its layers.</summary>
-internal sealed record TransformerWidths(int Hidden, int Inner, AttentionShape Attention, IReadOnlyList<int> RotaryDims, int Vocabulary);
+internal sealed record TransformerWidths(int Hidden, int Inner, AttentionShape Attention, IReadOnlyList<int> RotaryDims, int Vocabulary)
+{
+    /// <summary>Null where no layer has experts.</summary>
+    public ExpertWidths? Experts { get; init; }
+}
 
 /// <summary>Activations of a decoder-only transformer, allocated once for the largest step.</summary>
 internal sealed class TransformerScratch : IDisposable

@@ -7,6 +7,7 @@ internal static class ModelCatalog
 {
     private static readonly SortedDictionary<string, Func<HfConfig, IModelFamily>> Families = new(StringComparer.Ordinal)
     {
+        ["apertus"] = c => new Apertus(c),
         ["arcee"] = c => new Arcee(c),
         ["cohere"] = c => new Cohere(c),
         ["cohere2"] = c => new Cohere(c),
@@ -16,11 +17,15 @@ internal static class ModelCatalog
         ["gemma2"] = c => new Gemma2(c),
         ["gemma3_text"] = c => new Gemma3Text(c),
         ["glm4"] = c => new Glm4(c),
+        ["gpt2"] = c => new Gpt2(c),
+        ["gpt_neox"] = c => new GptNeoX(c),
         ["granite"] = c => new Granite(c),
         ["helium"] = c => new Ernie45(c),
+        ["hunyuan_v1_dense"] = c => new HunyuanV1Dense(c),
         ["internlm3"] = c => new SeedOss(c),
         ["llama"] = c => new Llama(c),
         ["ministral"] = c => new Mistral(c),
+        ["ministral3"] = c => new Ministral3(c),
         ["mistral"] = c => new Mistral(c),
         ["nemotron"] = c => new Nemotron(c),
         ["olmo2"] = c => new Olmo2(c),

@@ -38,6 +38,10 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
 
     /// <summary>0: none.</summary>
     public float SoftCap;
+    public ScaleGrowth Growth;
+
+    /// <summary>One more score for each query head, without a value; null: none.</summary>
+    public float* Sinks;
 
     /// <summary>Blocks of rows over all sequences; each is computed for every KV head.</summary>
     public int Blocks;
@@ -84,8 +88,13 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
         var states = rows * Group;
         float* accumulators = scratch, maxima = accumulators + ((long)states * HeadDim), sums = maxima + states, scores = sums + states;
         new Span<float>(accumulators, states * HeadDim).Clear();
-        new Span<float>(maxima, states).Fill(float.NegativeInfinity);
-        new Span<float>(sums, states).Clear();
+        for (var state = 0; state < states; state++)
+        {
+            // A sink is a first token whose value is zero.
+            maxima[state] = Sinks is null ? float.NegativeInfinity : Sinks[(kvHead * Group) + (state % Group)];
+            sums[state] = Sinks is null ? 0 : 1;
+        }
+
         var firstPosition = Positions[firstRow];
         var pages = ((firstPosition + rows - 1) / PageSize) + 1;
         var q = Q + (firstRow * QStride) + ((long)kvHead * Group * HeadDim);
@@ -105,7 +114,7 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
                     int from = Math.Max(0, position - Window + 1 - pageStart), to = Math.Min(PageSize, position + 1 - pageStart);
                     if (from < to)
                     {
-                        var correction = Softmax(scores + (i * PageSize), from, to, ref maxima[state + i], ref sums[state + i]);
+                        var correction = Softmax(scores + (i * PageSize), from, to, Scale * Growth.At(position), ref maxima[state + i], ref sums[state + i]);
                         Accumulate(accumulators + ((long)(state + i) * HeadDim), correction, scores + (i * PageSize), values, from, to);
                     }
                 }
@@ -164,9 +173,9 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     /// <summary>One step of the online softmax: turns the scores from..to into weights relative to the new maximum (the rest into 0) and returns the factor on what was
     /// accumulated so far. The first page has maximum -infinity before it and so factor 0 on an empty sum.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly float Softmax(float* scores, int from, int to, ref float maximum, ref float sum)
+    private readonly float Softmax(float* scores, int from, int to, float factor, ref float maximum, ref float sum)
     {
-        V scale = TLanes.Broadcast(Scale), cap = TLanes.Broadcast(SoftCap), masked = TLanes.Broadcast(float.NegativeInfinity), highest = masked;
+        V scale = TLanes.Broadcast(factor), cap = TLanes.Broadcast(SoftCap), masked = TLanes.Broadcast(float.NegativeInfinity), highest = masked;
         for (var t = 0; t < PageSize; t += TLanes.Width)
         {
             var x = TLanes.Multiply(TLanes.Load(scores + t), scale);

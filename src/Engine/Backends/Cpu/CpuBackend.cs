@@ -36,7 +36,7 @@ internal static class CpuBackend
 }
 
 /// <summary>The contract on this machine's processors: weights are used where they are mapped, in their stored type; activations and the KV cache are float32.</summary>
-internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
+internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     where TLanes : ILanes<V>
     where V : struct
 {
@@ -199,16 +199,15 @@ internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
 
     public void RotaryTable(in StepInputs step, RotaryFrequencies frequencies, Rows table)
     {
-        int half = frequencies.Inverse.Length, rotaryDim = 2 * half;
+        var half = frequencies.Inverse.Length;
         int* positions = Ints(step.Positions), lengths = Ints(step.RotaryLengths);
         for (var row = 0; row < step.TokenCount; row++)
         {
             var cosines = Floats(table) + ((long)row * table.Stride);
-            var dynamic = frequencies.Dynamic is { } d && lengths[row] > d.OriginalLength ? d : null;
             for (var i = 0; i < half; i++)
             {
                 // The angle is rounded to float32, as the reference implementation rounds it.
-                var (sin, cos) = MathF.SinCos(positions[row] * (dynamic?.Inverse(i, rotaryDim, lengths[row]) ?? frequencies.Inverse[i]));
+                var (sin, cos) = MathF.SinCos(positions[row] * frequencies.At(i, lengths[row]));
                 cosines[i] = cos * frequencies.Magnitude;
                 cosines[half + i] = sin * frequencies.Magnitude;
             }
@@ -274,6 +273,8 @@ internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
             Scale = shape.Scale,
             Window = shape.Window == 0 ? int.MaxValue : shape.Window,
             SoftCap = shape.SoftCap,
+            Growth = shape.Growth,
+            Sinks = shape.Sinks is null ? null : (float*)shape.Sinks.Address,
             Blocks = blocks,
             Scratch = (float*)_attentionScratch.Address,
         };

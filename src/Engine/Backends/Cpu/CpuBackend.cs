@@ -36,7 +36,7 @@ internal static class CpuBackend
 }
 
 /// <summary>The contract on this machine's processors: weights are used where they are mapped, in their stored type; activations and the KV cache are float32.</summary>
-internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
+internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     where TLanes : ILanes<V>
     where V : struct
 {
@@ -110,6 +110,7 @@ internal sealed unsafe class CpuBackend<TLanes, V> : IBackend
             X = Floats(x),
             XStride = x.Stride,
             Gain = (float*)gain.Address,
+            GainStride = groups > 1 && gain.Length == x.Columns ? x.Columns / groups : 0,
             Output = Floats(output),
             OutputStride = output.Stride,
             Epsilon = epsilon,

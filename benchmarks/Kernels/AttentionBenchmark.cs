@@ -96,7 +96,9 @@ public class AttentionBenchmark
             BlockTableStarts = Upload([0]),
             BlockTables = Upload(Enumerable.Range(0, cache.Pages)),
             SampleRows = Upload([tokens - 1]),
+            Slots = Upload([0]),
             Pages = cache,
+            States = StateSlots.OnHost([], 1),
         };
     }
 }

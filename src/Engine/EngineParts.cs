@@ -37,7 +37,8 @@ internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTe
         Enter("Planning memory", 0.5);
         var plan = MemoryPlan.Make(backend, family.Shape, options.ContextLength, options.KvCacheBytes, options.MaxBatchSequences, options.Log);
         var pages = undo.Add(backend.AllocateKvPages(family.Shape.Layers, plan.Pages, MemoryPlan.PageSize, family.Shape.KvHeads, family.Shape.HeadDim));
-        var runner = new ModelRunner(backend, model, pages, options.MaxBatchTokens, options.MaxBatchSequences);
+        var states = undo.Add(backend.AllocateStateSlots(family.Shape.States, plan.Sequences));
+        var runner = new ModelRunner(backend, model, pages, states, options.MaxBatchTokens, options.MaxBatchSequences);
         Enter("Reading tokenizer", 0.6);
         var (tokenizer, template) = text.GetAwaiter().GetResult();
         if (tokenizer?.VocabularySize > family.Shape.Vocabulary)

@@ -67,7 +67,7 @@ public sealed class LlmEngine : IDisposable
         (_backend, _checkpoint, _runner, _plan, _loadTime) = (parts.Backend, parts.Checkpoint, parts.Runner, parts.Plan, loadTime);
         (Model, Tokenizer, ChatTemplate) = (parts.Model, parts.Tokenizer, parts.ChatTemplate);
         _pool = new PagePool(_plan.Pages, MemoryPlan.PageSize);
-        _pump = new Pump(new Scheduler(_pool, options.MaxBatchSequences, options.MaxBatchTokens), _runner, new Sampler(Model.VocabularySize), options.MaxBatchSequences, options.MaxQueue);
+        _pump = new Pump(new Scheduler(_pool, _plan.Sequences, options.MaxBatchTokens), _runner, new Sampler(Model.VocabularySize), options.MaxBatchSequences, options.MaxQueue);
     }
 
     public ModelInfo Model { get; }

@@ -7,7 +7,7 @@ namespace KvPrefetch.Tests.Conformance;
 
 /// <summary>What every backend must do, verb by verb: fresh random inputs, odd sizes, outputs poisoned with NaN, held against the naive backend, which sums in double.
 /// A backend joins by deriving a class that makes it.</summary>
-public abstract class BackendConformance : IDisposable
+public abstract partial class BackendConformance : IDisposable
 {
     private readonly int _seed = Random.Shared.Next();
     private readonly Random _random;
@@ -306,7 +306,9 @@ public abstract class BackendConformance : IDisposable
         BlockTableStarts = tables.BlockTableStarts,
         BlockTables = tables.BlockTables,
         SampleRows = step.SampleRows,
+        Slots = step.Slots,
         Pages = step.Pages,
+        States = step.States,
     };
 
     private float[] Values(int count, float scale = 1) => [.. Enumerable.Range(0, count).Select(_ => scale * (float)((_random.NextDouble() * 2) - 1))];

@@ -7,7 +7,11 @@ internal sealed class Step : IDisposable
 {
     private readonly List<DeviceBuffer> _buffers = [];
 
-    public Step(IBackend backend, KvPages pages, Random random, int vocabulary, params (int Start, int Count)[] sequences)
+    public Step(IBackend backend, KvPages pages, Random random, int vocabulary, params (int Start, int Count)[] sequences) : this(backend, pages, states: null, random, vocabulary, sequences)
+    {
+    }
+
+    public Step(IBackend backend, KvPages pages, StateSlots? states, Random random, int vocabulary, params (int Start, int Count)[] sequences)
     {
         List<int> ids = [], positions = [], rowStarts = [0], tableStarts = [], tables = [], samples = [];
         var free = Enumerable.Range(0, pages.Pages).ToArray();
@@ -45,7 +49,9 @@ internal sealed class Step : IDisposable
             BlockTableStarts = On(tableStarts),
             BlockTables = On(tables),
             SampleRows = On(samples),
+            Slots = On([.. Enumerable.Range(0, sequences.Length).Select(s => (s * 3) % 7)]),
             Pages = pages,
+            States = states ?? StateSlots.OnHost([], 1),
         };
     }
 

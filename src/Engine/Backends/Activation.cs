@@ -13,6 +13,10 @@ internal enum ActivationKind
     ReluSquared,
     /// <summary>Positive: P * x² + Beta * x. Otherwise: (e^min(x, Epsilon) - 1 - x) * N + Beta * x.</summary>
     XIelu,
+    /// <summary>1 / (1 + e^-x)</summary>
+    Sigmoid,
+    /// <summary>x</summary>
+    Identity,
 }
 
 /// <summary>A function with its trained constants, which XIelu alone has.</summary>
@@ -27,6 +31,8 @@ internal readonly record struct Activation(ActivationKind Kind, float P = 0, flo
         ActivationKind.Gelu => 0.5 * x * (1 + Erf(x / Math.Sqrt(2))),
         ActivationKind.GeluTanh => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
         ActivationKind.ReluSquared => x > 0 ? x * x : 0,
+        ActivationKind.Sigmoid => 1 / (1 + Math.Exp(-x)),
+        ActivationKind.Identity => x,
         ActivationKind.XIelu => x > 0 ? (P * x * x) + (Beta * x) : ((Math.Exp(Math.Min(x, Epsilon)) - 1 - x) * N) + (Beta * x),
         _ => throw new NotSupportedException($"activation {Kind}"),
     };

@@ -28,6 +28,9 @@ internal interface IBackend : IDisposable
     /// <summary>Bytes that <see cref="AllocateKvPages"/> takes per page over all layers.</summary>
     long KvPageBytes(int layers, int pageSize, int kvHeads, int headDim);
 
+    /// <summary>Memory of recurrent layers: one state of float32 for each entry of <paramref name="sizes"/> and each slot.</summary>
+    StateSlots AllocateStateSlots(IReadOnlyList<int> sizes, int slots);
+
     /// <summary>Copies integers to the start of a buffer of <see cref="AllocateInts"/>.</summary>
     void Upload(ReadOnlySpan<int> source, DeviceBuffer destination);
 
@@ -37,7 +40,7 @@ internal interface IBackend : IDisposable
     /// <summary>output[t] = table[ids[t]] * scale : <c>[tokens, columns]</c>. The ids are the step's tokens, or its positions where the table is one of positions.</summary>
     void Embed(in StepInputs step, Ints ids, Weight table, float scale, Rows output);
 
-    /// <summary>output = x / sqrt(mean(x²) + epsilon) * gain, for each of <paramref name="groups"/> equal parts of a row by itself (the heads of q or k share one gain). May be in place.</summary>
+    /// <summary>output = x / sqrt(mean(x²) + epsilon) * gain, for each of <paramref name="groups"/> equal parts of a row by itself. The gain is as long as a part, which all share (the heads of q or k), or as a row. May be in place.</summary>
     void RmsNorm(Rows x, DeviceBuffer gain, float epsilon, Rows output, int rows, int groups = 1);
 
     /// <summary>residual += x * scale; output = RmsNorm(residual).</summary>
@@ -66,6 +69,24 @@ internal interface IBackend : IDisposable
 
     /// <summary>output = activation(x), element by element. May be in place.</summary>
     void Activate(Rows x, Activation activation, Rows output, int rows);
+
+    /// <summary>output = x * activation(gate); each of the gate's columns belongs to x.Columns / gate.Columns of x. May be in place.</summary>
+    void Multiply(Rows x, Rows gate, Activation activation, Rows output, int rows);
+
+    /// <summary>Causal convolution of each column by itself over its sequence: output[t] = activation(bias + sum over j of kernel[j] * x[t - width + 1 + j]).
+    /// The state keeps the last width - 1 inputs. Kernel: <c>[columns, width]</c>, width at most 16; bias and activation may be null. May be in place.</summary>
+    void ShortConvolution(in StepInputs step, int state, Rows x, DeviceBuffer kernel, DeviceBuffer? bias, Activation? activation, Rows output);
+
+    /// <summary>Selective state space of Mamba 2, token after token: with d = clamp(softplus(steps + StepBias)),
+    /// S = S * exp(-exp(LogDecay) * d) + d * x ⊗ B and output = S · C + Skip * x, for each head; the heads of a group share B and C.
+    /// xbc: <c>[tokens, heads*headDim | groups*stateSize | groups*stateSize]</c>; steps: <c>[tokens, heads]</c>; output: <c>[tokens, heads*headDim]</c>; state: <c>[heads][headDim][stateSize]</c></summary>
+    void SelectiveScan(in StepInputs step, int state, Rows xbc, Rows steps, ScanWeights weights, ScanShape shape, Rows output);
+
+    /// <summary>Gated delta rule, token after token: with q and k of length 1, q / sqrt(keyDim), and g = exp(-exp(LogDecay) * softplus(decays + DecayBias)),
+    /// S = g * S; S += k ⊗ (v - kᵀS) * BetaScale * sigmoid(betas); output = qᵀS, for each value head; consecutive value heads share a key head.
+    /// qkv: <c>[tokens, keyHeads*keyDim | keyHeads*keyDim | valueHeads*valueDim]</c>; betas: <c>[tokens, valueHeads]</c>; decays: <c>[tokens, valueHeads]</c> or one for each row of the state,
+    /// <c>[tokens, valueHeads*keyDim]</c>; output: <c>[tokens, valueHeads*valueDim]</c>; state: <c>[valueHeads][keyDim][valueDim]</c></summary>
+    void GatedDelta(in StepInputs step, int state, Rows qkv, Rows betas, Rows decays, DeltaWeights weights, DeltaShape shape, Rows output);
 
     /// <summary>x = x * scale, then, unless <paramref name="cap"/> is 0, cap * tanh(x / cap).</summary>
     void ScaleAndCap(Rows x, float scale, float cap, int rows);

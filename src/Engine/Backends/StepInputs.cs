@@ -33,5 +33,11 @@ internal readonly struct StepInputs
     /// <summary>int32 <c>[samples]</c>: rows whose logits are wanted.</summary>
     public required Ints SampleRows { get; init; }
 
+    /// <summary>int32 <c>[sequences]</c>: the sequence's slot in <see cref="States"/>.</summary>
+    public required Ints Slots { get; init; }
+
     public required KvPages Pages { get; init; }
+
+    /// <summary>States of recurrent layers; a sequence whose first row has position 0 starts from zeros, whatever its slot holds.</summary>
+    public required StateSlots States { get; init; }
 }

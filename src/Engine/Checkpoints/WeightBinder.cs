@@ -58,6 +58,9 @@ internal sealed class WeightBinder
     /// <summary>True when the checkpoint has a tensor of this name.</summary>
     public bool Contains(string name) => _ledger.Checkpoint.Contains(_prefix + name);
 
+    /// <summary>First dimension of a tensor; 0 where the checkpoint does not have it or it has no dimension.</summary>
+    public long FirstDimension(string name) => _ledger.Checkpoint.TryGet(_prefix + name, out var tensor) && tensor.Shape.Length > 0 ? tensor.Shape[0] : 0;
+
     /// <summary>Leaves alone the tensors for which <paramref name="predicate"/> says yes; it sees full names, of tensors that were not bound.</summary>
     public void Ignore(Func<string, bool> predicate) => _ledger.Ignored.Add(predicate);
 

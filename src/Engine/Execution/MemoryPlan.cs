@@ -3,11 +3,12 @@ using KvPrefetch.Engine.Models;
 
 namespace KvPrefetch.Engine.Execution;
 
-/// <summary>How much key-value cache there is and how long a sequence may become.</summary>
+/// <summary>How much memory sequences have, how many may run and how long one may become.</summary>
 /// <param name="Pages">Pages of the pool.</param>
 /// <param name="ContextLength">Tokens a sequence may reach, prompt and output.</param>
-/// <param name="Bytes">What the pages take when all are in use.</param>
-internal sealed record MemoryPlan(int Pages, int ContextLength, long Bytes)
+/// <param name="Sequences">Sequences that may run at once; each has a state slot.</param>
+/// <param name="Bytes">What pages and states take when all are in use.</param>
+internal sealed record MemoryPlan(int Pages, int ContextLength, int Sequences, long Bytes)
 {
     /// <summary>Tokens of a page.</summary>
     public const int PageSize = 16;
@@ -33,11 +34,15 @@ internal sealed record MemoryPlan(int Pages, int ContextLength, long Bytes)
         var context = contextLength > 0 ? contextLength : shape.MaxPositions;
         var pageBytes = backend.KvPageBytes(shape.Layers, PageSize, shape.KvHeads, shape.HeadDim);
         var budget = cacheBytes > 0 ? cacheBytes : (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * DefaultShare);
-        var wanted = ((context + (long)PageSize - 1) / PageSize) * maxSequences;
-        var pages = (int)Math.Min(Math.Min(wanted, budget / pageBytes), int.MaxValue / 2);
+        var sequences = FitSequences(budget, pageBytes, StateSlots.SlotBytes(shape.States), maxSequences, log);
+        var stateBytes = sequences * StateSlots.SlotBytes(shape.States);
+        var wanted = Math.Min(((context + (long)PageSize - 1) / PageSize) * sequences, int.MaxValue / 2);
+
+        // Without attention a page costs nothing: it only counts tokens.
+        var pages = (int)(pageBytes == 0 ? wanted : Math.Min(wanted, (budget - stateBytes) / pageBytes));
         if (pages < 1)
         {
-            throw new KvCapacityException($"A KV cache of {budget} bytes holds no page; a page of {PageSize} tokens takes {pageBytes} bytes in this model.");
+            throw new KvCapacityException($"A KV cache of {budget} bytes holds no page; a page of {PageSize} tokens takes {pageBytes} bytes in this model, a sequence {stateBytes / sequences} bytes of state.");
         }
 
         var capacity = (int)Math.Min((long)pages * PageSize, int.MaxValue);
@@ -47,6 +52,28 @@ internal sealed record MemoryPlan(int Pages, int ContextLength, long Bytes)
             context = capacity;
         }
 
-        return new MemoryPlan(pages, context, pages * pageBytes);
+        return new MemoryPlan(pages, context, sequences, (pages * pageBytes) + stateBytes);
+    }
+
+    /// <summary>Sequences whose states fit into half of the budget, or into all of it where there are no pages.</summary>
+    private static int FitSequences(long budget, long pageBytes, long slotBytes, int maxSequences, Action<string>? log)
+    {
+        if (slotBytes == 0)
+        {
+            return maxSequences;
+        }
+
+        var fit = (pageBytes == 0 ? budget : budget / 2) / slotBytes;
+        if (fit < 1)
+        {
+            throw new KvCapacityException($"A KV cache of {budget} bytes holds no sequence; each has {slotBytes} bytes of state in this model.");
+        }
+
+        if (fit < maxSequences)
+        {
+            log?.Invoke($"{fit} sequences may run at once, not {maxSequences}: each has {slotBytes} bytes of state, for which a KV cache of {budget} bytes has room.");
+        }
+
+        return (int)Math.Min(fit, maxSequences);
     }
 }

@@ -10,6 +10,7 @@ internal sealed class ModelRunner : IDisposable
     private readonly IBackend _backend;
     private readonly IModel _model;
     private readonly KvPages _pages;
+    private readonly StateSlots _states;
     private readonly int[] _staging;
     private readonly DeviceBuffer _device;
     private readonly Section _tokenIds;
@@ -17,17 +18,19 @@ internal sealed class ModelRunner : IDisposable
     private readonly Section _rotaryLengths;
     private readonly Section _rowStarts;
     private readonly Section _tableStarts;
+    private readonly Section _slots;
     private readonly Section _sampleRows;
     private readonly Section _tables;
 
     /// <param name="backend">Where the model lives.</param>
-    /// <param name="model">The model; disposed with the runner, as the pages are.</param>
+    /// <param name="model">The model; disposed with the runner, as pages and states are.</param>
     /// <param name="pages">The key-value cache.</param>
+    /// <param name="states">The states of recurrent layers.</param>
     /// <param name="maxTokens">Rows of the largest step.</param>
     /// <param name="maxSequences">Sequences of the largest step.</param>
-    public ModelRunner(IBackend backend, IModel model, KvPages pages, int maxTokens, int maxSequences)
+    public ModelRunner(IBackend backend, IModel model, KvPages pages, StateSlots states, int maxTokens, int maxSequences)
     {
-        (_backend, _model, _pages) = (backend, model, pages);
+        (_backend, _model, _pages, _states) = (backend, model, pages, states);
         var length = 0;
         Section Reserve(int count) => new((length += count) - count, count);
 
@@ -37,6 +40,7 @@ internal sealed class ModelRunner : IDisposable
         _rotaryLengths = Reserve(maxTokens);
         _rowStarts = Reserve(maxSequences + 1);
         _tableStarts = Reserve(maxSequences);
+        _slots = Reserve(maxSequences);
         _sampleRows = Reserve(maxSequences);
         _tables = Reserve(pages.Pages);
         _staging = new int[length];
@@ -54,6 +58,7 @@ internal sealed class ModelRunner : IDisposable
             var sequence = item.Sequence;
             _staging[_rowStarts.At(i)] = row;
             _staging[_tableStarts.At(i)] = table;
+            _staging[_slots.At(i)] = sequence.Slot;
             sequence.Tokens.Slice(item.Start, item.Count).CopyTo(_staging.AsSpan(_tokenIds.At(row), item.Count));
             for (var t = item.Start; t < item.Start + item.Count; t++, row++)
             {
@@ -83,7 +88,9 @@ internal sealed class ModelRunner : IDisposable
             BlockTableStarts = _tableStarts.On(_device),
             BlockTables = _tables.On(_device),
             SampleRows = _sampleRows.On(_device),
+            Slots = _slots.On(_device),
             Pages = _pages,
+            States = _states,
         });
     }
 
@@ -94,6 +101,7 @@ internal sealed class ModelRunner : IDisposable
     {
         _device.Dispose();
         _pages.Dispose();
+        _states.Dispose();
         _model.Dispose();
     }
 

@@ -14,6 +14,9 @@ internal sealed record Attention(int Layer, AttentionShape Shape, int Rotary, Ro
     /// <summary>Norms of q and k, or null.</summary>
     public QkNorm? Norm { get; init; }
 
+    /// <summary>Output gate: a sigmoid for each element, or for each head, of a product of its own; or null.</summary>
+    public Projection[]? Gate { get; init; }
+
     public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
     {
         var qkv = scratch.Qkv.Slice(0, Shape.QkvColumns);
@@ -34,6 +37,13 @@ internal sealed record Attention(int Layer, AttentionShape Shape, int Rotary, Ro
         }
 
         backend.PagedAttention(step, Layer, q, mixed, Shape);
+        if (Gate is not null)
+        {
+            var gate = scratch.Projected.Slice(0, Gate.Sum(p => p.Matrix.Rows));
+            backend.Linear(x, Gate, gate, step.TokenCount);
+            backend.Multiply(mixed, gate, ActivationKind.Sigmoid, mixed, step.TokenCount);
+        }
+
         backend.Linear(mixed, Output, output, step.TokenCount);
     }
 }

@@ -8,11 +8,35 @@ namespace KvPrefetch.Engine.Layers;
 /// <param name="Activation">The gate's function.</param>
 internal sealed record GatedMlp(Projection[] GateUp, Projection[] Down, Activation Activation) : IMixer
 {
+    /// <summary>Factor on the gate before its function.</summary>
+    public float GateScale { get; init; } = 1;
+
     public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
     {
         backend.Linear(x, GateUp, scratch.GateUp, step.TokenCount);
+        if (GateScale != 1)
+        {
+            backend.ScaleAndCap(scratch.GateUp.Slice(0, scratch.Inner.Columns), GateScale, 0, step.TokenCount);
+        }
+
         backend.GatedActivation(scratch.GateUp, Activation, scratch.Inner, step.TokenCount);
         backend.Linear(scratch.Inner, Down, output, step.TokenCount);
+    }
+}
+
+/// <summary>Two mixers side by side on the same residual: output = first(x) * FirstScale + second(x) * SecondScale.</summary>
+internal sealed record WeightedMixers(IMixer First, float FirstScale, IMixer Second, float SecondScale) : IMixer
+{
+    public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
+    {
+        First.Forward(backend, step, scratch, x, output);
+        if (FirstScale != 1)
+        {
+            backend.ScaleAndCap(output, FirstScale, 0, step.TokenCount);
+        }
+
+        Second.Forward(backend, step, scratch, x, scratch.Second);
+        backend.Add(output, scratch.Second, SecondScale, step.TokenCount);
     }
 }
 

@@ -7,6 +7,12 @@ internal sealed record TransformerWidths(int Hidden, int Inner, AttentionShape A
 {
     /// <summary>Null where no layer has experts.</summary>
     public ExpertWidths? Experts { get; init; }
+
+    /// <summary>Largest projection in front of a recurrent layer, or gate of an attention layer; 0 in a model without.</summary>
+    public int Projected { get; init; }
+
+    /// <summary>Largest output of a recurrent layer before its last product.</summary>
+    public int Scanned { get; init; }
 }
 
 /// <summary>Activations of a decoder-only transformer, allocated once for the largest step.</summary>
@@ -27,6 +33,8 @@ internal sealed class TransformerScratch : IDisposable
         Mixed = backend.AllocateRows(tokens, widths.Attention.QueryColumns);
         GateUp = backend.AllocateRows(tokens, checked(2 * widths.Inner));
         Inner = backend.AllocateRows(tokens, widths.Inner);
+        Projected = backend.AllocateRows(tokens, widths.Projected);
+        Scanned = backend.AllocateRows(tokens, widths.Scanned);
         Sampled = backend.AllocateRows(samples, widths.Hidden);
         Logits = backend.AllocateRows(samples, widths.Vocabulary);
     }
@@ -58,6 +66,12 @@ internal sealed class TransformerScratch : IDisposable
     /// <summary><c>[tokens, inner]</c></summary>
     public Rows Inner { get; }
 
+    /// <summary><c>[tokens, n]</c>: what a recurrent layer computes from.</summary>
+    public Rows Projected { get; }
+
+    /// <summary><c>[tokens, n]</c>: what it computes.</summary>
+    public Rows Scanned { get; }
+
     /// <summary><c>[samples, hidden]</c></summary>
     public Rows Sampled { get; }
 
@@ -66,7 +80,7 @@ internal sealed class TransformerScratch : IDisposable
 
     public void Dispose()
     {
-        foreach (var rows in (ReadOnlySpan<Rows>)[Hidden, Normed, Delta, Second, Qkv, Mixed, GateUp, Inner, Sampled, Logits, .. Rotary])
+        foreach (var rows in (ReadOnlySpan<Rows>)[Hidden, Normed, Delta, Second, Qkv, Mixed, GateUp, Inner, Projected, Scanned, Sampled, Logits, .. Rotary])
         {
             rows.Buffer.Dispose();
         }

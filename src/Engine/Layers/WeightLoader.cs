@@ -57,12 +57,61 @@ internal sealed unsafe partial class WeightLoader
             : new Weight(name, DType.F32, rows, columns, DeviceBuffer.OnHost(DType.F32, 0));
     }
 
-    /// <summary>The vector <c>[length]</c> as float32, <paramref name="offset"/> added to every element.</summary>
-    public DeviceBuffer Vector(string name, int length, float offset = 0)
+    /// <summary>Parts of the matrix <c>[rows, columns]</c>: some rows each, in the order they are wanted.</summary>
+    public Projection[] MatrixParts(string name, int rows, int columns, IEnumerable<Range> parts)
     {
-        var tensor = _binder.Bind(_prefix + name, length);
+        var tensor = _binder.Bind(_prefix + name, rows, columns);
+        _totals.Parameters += (long)rows * columns;
+        return [.. parts.Select(part =>
+        {
+            var (first, count) = part.GetOffsetAndLength(rows);
+            return new Projection(
+                tensor.Exists
+                    ? Backend.LoadMatrix(_prefix + name, tensor.Type, count, columns, (nint)tensor.Address + (nint)((long)first * columns * tensor.Type.ByteSize()))
+                    : new Weight(name, DType.F32, count, columns, DeviceBuffer.OnHost(DType.F32, 0)),
+                Bias: null);
+        })];
+    }
+
+    /// <summary>The vector <c>[length]</c> as float32, <paramref name="offset"/> added to every element.</summary>
+    public DeviceBuffer Vector(string name, int length, float offset = 0) => Vector(name, [length], offset);
+
+    /// <summary>A tensor of any shape as float32, one element after the other.</summary>
+    public DeviceBuffer Vector(string name, long[] shape, float offset = 0)
+    {
+        var tensor = _binder.Bind(_prefix + name, shape);
+        var length = checked((int)shape.Aggregate(1L, (product, n) => checked(product * n)));
         _totals.Parameters += length;
         return tensor.Exists ? Backend.LoadVector(_prefix + name, tensor.Type, length, (nint)tensor.Address, offset) : DeviceBuffer.OnHost(DType.F32, 0);
+    }
+
+    /// <summary>Kernels of convolutions <c>[columns, 1, width]</c> that stand side by side, as one.</summary>
+    /// <param name="names">Their tensors.</param>
+    /// <param name="columns">Columns of each.</param>
+    /// <param name="width">Inputs that each covers.</param>
+    public DeviceBuffer Kernels(string[] names, int[] columns, int width)
+    {
+        // One version of the reference cuts the joined kernel into equal parts, whatever the columns of each: only the whole has a meaning then.
+        var equal = (columns.Sum() + names.Length - 1) / names.Length;
+        int[] cut = _binder.FirstDimension(_prefix + names[0]) == columns[0] ? columns : [.. names.Select((_, i) => Math.Clamp(columns.Sum() - (i * equal), 0, equal))];
+        var tensors = names.Select((name, i) => _binder.Bind(_prefix + name, cut[i], 1, width)).ToArray();
+        var length = checked(columns.Sum() * width);
+        _totals.Parameters += length;
+        if (!Array.TrueForAll(tensors, t => t.Exists))
+        {
+            return DeviceBuffer.OnHost(DType.F32, 0);
+        }
+
+        if (!Array.TrueForAll(tensors, t => t.Type == tensors[0].Type))
+        {
+            throw new UnsupportedModelException($"'{_prefix + names[0]}' and the kernels beside it are stored in different types.", _prefix + names[0]);
+        }
+
+        byte[] all = [.. tensors.SelectMany(t => t.Bytes.ToArray())];
+        fixed (byte* address = all)
+        {
+            return Backend.LoadVector(_prefix + names[0], tensors[0].Type, length, (nint)address);
+        }
     }
 
     /// <summary><c>name.weight</c> and, if asked for, <c>name.bias</c>.</summary>

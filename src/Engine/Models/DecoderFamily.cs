@@ -51,11 +51,11 @@ internal abstract class DecoderFamily : IModelFamily
         Attention = new AttentionShape(heads, kvHeads, size, scale?.Invoke(size) ?? (1f / MathF.Sqrt(size)));
     }
 
-    public virtual ModelShape Shape => new(Layers, Attention.KvHeads, Attention.HeadDim, Vocabulary, MaxPositions);
+    public virtual ModelShape Shape => new(CacheLayers ?? Layers, Attention.KvHeads, Attention.HeadDim, Vocabulary, MaxPositions) { States = States };
 
     protected HfConfig Config { get; }
     protected int Hidden { get; }
-    protected int Inner { get; }
+    protected int Inner { get; init; }
     protected int Layers { get; }
     protected int Vocabulary { get; }
     protected int MaxPositions { get; }
@@ -73,6 +73,18 @@ internal abstract class DecoderFamily : IModelFamily
 
     /// <summary>Rows of the experts' scratch; null where a family has none.</summary>
     protected virtual ExpertWidths? ExpertWidths => null;
+
+    /// <summary>Layers with a key-value cache, where not all have one.</summary>
+    protected int? CacheLayers { get; init; }
+
+    /// <summary>Elements of each state of recurrent layers.</summary>
+    protected IReadOnlyList<int> States { get; init; } = [];
+
+    /// <summary>See <see cref="TransformerWidths.Projected"/>.</summary>
+    protected int Projected { get; init; }
+
+    /// <summary>See <see cref="TransformerWidths.Scanned"/>.</summary>
+    protected int Scanned { get; init; }
 
     protected virtual float EmbeddingScale => 1f;
     protected virtual float LogitScale => 1f;
@@ -92,9 +104,9 @@ internal abstract class DecoderFamily : IModelFamily
         Block[] blocks = [.. Enumerable.Range(0, Layers).SelectMany(i => Layer(body.Scope($"{Names.Layers}.{i}."), i))];
         var head = new Head(FinalNorm(body), [TiedHead ? new Projection(table, Bias: null) : OutputHead(weights)], LogitScale, LogitSoftCap);
         weights.Complete();
-        var widths = new TransformerWidths(Hidden, Inner, Attention, Rotary.Count == 0 ? [0] : [.. Rotary.Select(r => 2 * r.Inverse.Length)], Vocabulary) { Experts = ExpertWidths };
+        var widths = new TransformerWidths(Hidden, Inner, Attention, Rotary.Count == 0 ? [0] : [.. Rotary.Select(r => 2 * r.Inverse.Length)], Vocabulary) { Experts = ExpertWidths, Projected = Projected, Scanned = Scanned };
         var scratch = new TransformerScratch(weights.Backend, maxTokens, maxSamples, widths);
-        return new Model(new Decoder(weights.Backend, new Embedding(table, EmbeddingScale, positions), Rotary, blocks, head, scratch), weights.Copies);
+        return new DecoderModel(new Decoder(weights.Backend, new Embedding(table, EmbeddingScale, positions), Rotary, blocks, head, scratch), weights.Copies);
     }
 
     /// <summary>The blocks of layer <paramref name="i"/>; names are relative to the layer.</summary>
@@ -142,17 +154,33 @@ internal abstract class DecoderFamily : IModelFamily
         })];
     }
 
-    private sealed class Model(Decoder decoder, IReadOnlyList<DeviceBuffer> copies) : IModel
+    /// <summary><c>layer_types</c>, an entry a layer, each one of <paramref name="supported"/>.</summary>
+    /// <param name="supported">Values that the family knows.</param>
+    /// <param name="byDefault">What a layer is where the field is missing.</param>
+    /// <param name="field">Name of the field.</param>
+    protected string[] ReadLayerTypes(string[] supported, Func<int, string> byDefault, string field = "layer_types")
     {
-        public Rows Forward(in StepInputs step) => decoder.Forward(step);
+        var types = Config.FindStringArray(field) ?? [.. Enumerable.Range(0, Layers).Select(byDefault)];
+        return types.Length != Layers ? throw Config.Invalid(field, $"must have an entry for each of the {Layers} layers")
+            : Array.Find(types, t => !supported.Contains(t, StringComparer.Ordinal)) is { } other ? throw Config.Unsupported(field, Excerpt.Of(other), string.Join(", ", supported))
+            : types;
+    }
 
-        public void Dispose()
+    /// <summary>Which of the layers of its own type layer <paramref name="i"/> is, from 0: its index in the KV cache or among the states.</summary>
+    protected static int Ordinal(string[] types, int i) => types.Take(i).Count(t => t == types[i]);
+}
+
+/// <summary>A decoder as a model.</summary>
+internal sealed class DecoderModel(Decoder decoder, IReadOnlyList<DeviceBuffer> copies) : IModel
+{
+    public Rows Forward(in StepInputs step) => decoder.Forward(step);
+
+    public void Dispose()
+    {
+        decoder.Dispose();
+        foreach (var copy in copies)
         {
-            decoder.Dispose();
-            foreach (var copy in copies)
-            {
-                copy.Dispose();
-            }
+            copy.Dispose();
         }
     }
 }

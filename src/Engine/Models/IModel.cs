@@ -9,7 +9,11 @@ namespace KvPrefetch.Engine.Models;
 /// <param name="HeadDim">Elements of a head.</param>
 /// <param name="Vocabulary">Logits per token.</param>
 /// <param name="MaxPositions">Longest sequence the model was made for.</param>
-internal sealed record ModelShape(int Layers, int KvHeads, int HeadDim, int Vocabulary, int MaxPositions);
+internal sealed record ModelShape(int Layers, int KvHeads, int HeadDim, int Vocabulary, int MaxPositions)
+{
+    /// <summary>Elements of each state that a running sequence needs; none in a model without recurrent layers.</summary>
+    public IReadOnlyList<int> States { get; init; } = [];
+}
 
 /// <summary>A family's configuration, read and checked; it can build the model.</summary>
 internal interface IModelFamily

@@ -56,6 +56,9 @@ internal sealed class Sequence
     /// <summary>The block table: token t lies in page <c>Pages[t / pageSize]</c> at <c>t % pageSize</c>.</summary>
     public ReadOnlySpan<int> Pages => _pages.AsSpan(0, _pageCount);
 
+    /// <summary>The slot that holds the states of recurrent layers; -1 while the sequence does not run.</summary>
+    public int Slot { get; internal set; } = -1;
+
     /// <summary>Null while waiting or running.</summary>
     public FinishReason? Finish { get; private set; }
 

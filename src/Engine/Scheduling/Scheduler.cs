@@ -8,6 +8,7 @@ namespace KvPrefetch.Engine.Scheduling;
 /// <para>
 /// Every step takes one token of each running sequence that decodes, and fills what is left of the token budget with prompt chunks, first come, first served.
 /// At most as many sequences run as a step has tokens, so each that runs has a token in every step: a long prompt cannot hold up decodes, nor they the prompt.
+/// A sequence that runs holds one state slot, of which there are as many as may run; it is given back with the pages.
 /// A sequence is admitted when everything before it is admitted and, beyond its own pages, one page for each that runs is free. Nobody overtakes, so a stream of
 /// short requests cannot starve a long one. It follows that sequences run in the order of arrival and that only the latest can have an unfinished prompt.
 /// </para>
@@ -20,6 +21,7 @@ namespace KvPrefetch.Engine.Scheduling;
 internal sealed class Scheduler
 {
     private readonly PagePool _pool;
+    private readonly SlotPool _slots;
     private readonly int _maxBatchTokens;
     private readonly Sequence?[] _running;
     private readonly SequenceQueue _waiting = new();
@@ -37,6 +39,7 @@ internal sealed class Scheduler
         _pool = pool;
         _maxBatchTokens = maxBatchTokens;
         _running = new Sequence?[Math.Min(maxSequences, maxBatchTokens)];
+        _slots = new SlotPool(_running.Length);
         _batch = new Batch(_running.Length);
     }
 
@@ -45,6 +48,9 @@ internal sealed class Scheduler
 
     /// <summary>Sequences that wait for admission; they hold none.</summary>
     public int WaitingCount => _waiting.Count;
+
+    /// <summary>State slots that nobody holds.</summary>
+    public int FreeSlots => _slots.FreeCount;
 
     /// <summary>Times a sequence had to give up its pages, since the start.</summary>
     public long Preemptions { get; private set; }
@@ -161,6 +167,7 @@ internal sealed class Scheduler
 
             _waiting.RemoveFirst();
             _running[RunningCount] = sequence;
+            sequence.Slot = _slots.Allocate(sequence.Id);
             var tokens = Reserve(sequence, RunningCount++, budget);
             _batch.Add(sequence, tokens);
             budget -= tokens;
@@ -194,7 +201,7 @@ internal sealed class Scheduler
     {
         var sequence = _running[--RunningCount]!;
         _running[RunningCount] = null;
-        ReleasePages(sequence);
+        ReleaseMemory(sequence);
         _waiting.AddFirst(sequence);
         Preemptions++;
     }
@@ -223,7 +230,7 @@ internal sealed class Scheduler
             var sequence = _running[i]!;
             if (sequence.IsFinished)
             {
-                ReleasePages(sequence);
+                ReleaseMemory(sequence);
             }
             else
             {
@@ -235,7 +242,7 @@ internal sealed class Scheduler
         RunningCount = kept;
     }
 
-    private void ReleasePages(Sequence sequence)
+    private void ReleaseMemory(Sequence sequence)
     {
         foreach (var page in sequence.Pages)
         {
@@ -243,5 +250,7 @@ internal sealed class Scheduler
         }
 
         sequence.DropPages();
+        _slots.Release(sequence.Slot, sequence.Id);
+        sequence.Slot = -1;
     }
 }

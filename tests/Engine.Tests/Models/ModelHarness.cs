@@ -27,7 +27,7 @@ internal sealed class ModelHarness : IDisposable
         var model = family.Build(new WeightLoader(new WeightBinder(_checkpoint), backend), chunk, 16);
         Vocabulary = family.Shape.Vocabulary;
         var kv = backend.AllocateKvPages(family.Shape.Layers, pages, MemoryPlan.PageSize, family.Shape.KvHeads, family.Shape.HeadDim);
-        _runner = new ModelRunner(backend, model, kv, chunk, 16);
+        _runner = new ModelRunner(backend, model, kv, backend.AllocateStateSlots(family.Shape.States, 16), chunk, 16);
         _scheduler = new Scheduler(new PagePool(pages, MemoryPlan.PageSize), 16, chunk);
     }
 

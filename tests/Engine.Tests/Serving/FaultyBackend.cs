@@ -42,6 +42,11 @@ internal sealed class FaultyBackend : IBackend
     public DeviceBuffer AllocateInts(int length) => _inner.AllocateInts(length);
     public KvPages AllocateKvPages(int layers, int pages, int pageSize, int kvHeads, int headDim) => _inner.AllocateKvPages(layers, pages, pageSize, kvHeads, headDim);
     public long KvPageBytes(int layers, int pageSize, int kvHeads, int headDim) => _inner.KvPageBytes(layers, pageSize, kvHeads, headDim);
+    public StateSlots AllocateStateSlots(IReadOnlyList<int> sizes, int slots) => _inner.AllocateStateSlots(sizes, slots);
+    public void Multiply(Rows x, Rows gate, Activation activation, Rows output, int rows) => _inner.Multiply(x, gate, activation, output, rows);
+    public void ShortConvolution(in StepInputs step, int state, Rows x, DeviceBuffer kernel, DeviceBuffer? bias, Activation? activation, Rows output) => _inner.ShortConvolution(step, state, x, kernel, bias, activation, output);
+    public void SelectiveScan(in StepInputs step, int state, Rows xbc, Rows steps, ScanWeights weights, ScanShape shape, Rows output) => _inner.SelectiveScan(step, state, xbc, steps, weights, shape, output);
+    public void GatedDelta(in StepInputs step, int state, Rows qkv, Rows betas, Rows decays, DeltaWeights weights, DeltaShape shape, Rows output) => _inner.GatedDelta(step, state, qkv, betas, decays, weights, shape, output);
     public void Upload(ReadOnlySpan<int> source, DeviceBuffer destination) => _inner.Upload(source, destination);
     public Span<float> Download(Rows rows, int row) => _inner.Download(rows, row);
     public void Embed(in StepInputs step, Ints ids, Weight table, float scale, Rows output) => _inner.Embed(step, ids, table, scale, output);

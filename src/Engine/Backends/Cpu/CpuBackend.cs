@@ -108,6 +108,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             X = Floats(x),
             XStride = x.Stride,
             Gain = (float*)gain.Address,
+            GainStride = groups > 1 && gain.Length == x.Columns ? x.Columns / groups : 0,
             Output = Floats(output),
             OutputStride = output.Stride,
             Epsilon = epsilon,

@@ -40,6 +40,7 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
     public void RmsNorm(Rows x, DeviceBuffer gain, float epsilon, Rows output, int rows, int groups = 1)
     {
         var columns = x.Columns / groups;
+        var gainStride = groups > 1 && gain.Length == x.Columns ? columns : 0;
         for (var part = 0; part < rows * groups; part++)
         {
             Span<float> from = Download(x, part / groups).Slice(part % groups * columns, columns), to = Download(output, part / groups).Slice(part % groups * columns, columns);
@@ -52,7 +53,7 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
             var scale = 1 / Math.Sqrt((sum / from.Length) + epsilon);
             for (var i = 0; i < from.Length; i++)
             {
-                to[i] = (float)(from[i] * scale * Floats(gain)[i]);
+                to[i] = (float)(from[i] * scale * Floats(gain)[(part % groups * gainStride) + i]);
             }
         }
     }

@@ -16,6 +16,9 @@ internal unsafe struct NormKernel<TLanes, V> : IParallelJob
     public long AddendStride;
     public float Scale;
     public float* Gain;
+
+    /// <summary>From the gain of a part to that of the next; 0 where all share one.</summary>
+    public long GainStride;
     public float* Output;
     public long OutputStride;
     public float Epsilon;
@@ -33,7 +36,7 @@ internal unsafe struct NormKernel<TLanes, V> : IParallelJob
             for (var group = 0; group < Groups; group++)
             {
                 var at = (long)group * Columns;
-                Norm(X + (row * XStride) + at, Addend is null ? null : Addend + (row * AddendStride) + at, Scale, Gain, Output + (row * OutputStride) + at, Columns, Epsilon);
+                Norm(X + (row * XStride) + at, Addend is null ? null : Addend + (row * AddendStride) + at, Scale, Gain + (group * GainStride), Output + (row * OutputStride) + at, Columns, Epsilon);
             }
         }
     }

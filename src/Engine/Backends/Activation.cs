@@ -13,10 +13,12 @@ internal enum ActivationKind
     ReluSquared,
     /// <summary>Positive: P * x² + Beta * x. Otherwise: (e^min(x, Epsilon) - 1 - x) * N + Beta * x.</summary>
     XIelu,
+    /// <summary>y * sigmoid(Alpha * y) where y = min(x, Limit); a gated unit multiplies it by 1 + the other half, clamped to ±Limit.</summary>
+    ClampedSwish,
 }
 
-/// <summary>A function with its trained constants, which XIelu alone has.</summary>
-internal readonly record struct Activation(ActivationKind Kind, float P = 0, float N = 0, float Beta = 0, float Epsilon = 0)
+/// <summary>A function with its constants: XIelu's are trained, ClampedSwish's are the config's.</summary>
+internal readonly record struct Activation(ActivationKind Kind, float P = 0, float N = 0, float Beta = 0, float Epsilon = 0, float Alpha = 1, float Limit = 0)
 {
     public static implicit operator Activation(ActivationKind kind) => new(kind);
 
@@ -28,8 +30,12 @@ internal readonly record struct Activation(ActivationKind Kind, float P = 0, flo
         ActivationKind.GeluTanh => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
         ActivationKind.ReluSquared => x > 0 ? x * x : 0,
         ActivationKind.XIelu => x > 0 ? (P * x * x) + (Beta * x) : ((Math.Exp(Math.Min(x, Epsilon)) - 1 - x) * N) + (Beta * x),
+        ActivationKind.ClampedSwish => Math.Min(x, Limit) / (1 + Math.Exp(-Alpha * Math.Min(x, Limit))),
         _ => throw new NotSupportedException($"activation {Kind}"),
     };
+
+    /// <summary>What a gated unit multiplies the function by.</summary>
+    public double OfUp(double up) => Kind == ActivationKind.ClampedSwish ? Math.Clamp(up, -Limit, Limit) + 1 : up;
 
     /// <summary>Error function: its Taylor series near 0, a continued fraction outside.</summary>
     private static double Erf(double x)

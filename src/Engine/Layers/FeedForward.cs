@@ -10,9 +10,12 @@ internal sealed record GatedMlp(Projection[] GateUp, Projection[] Down, Activati
 {
     public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
     {
-        backend.Linear(x, GateUp, scratch.GateUp, step.TokenCount);
-        backend.GatedActivation(scratch.GateUp, Activation, scratch.Inner, step.TokenCount);
-        backend.Linear(scratch.Inner, Down, output, step.TokenCount);
+        // The scratch is as wide as the widest unit of the model.
+        var width = Down[0].Matrix.Columns;
+        Rows gateUp = scratch.GateUp.Slice(0, 2 * width), inner = scratch.Inner.Slice(0, width);
+        backend.Linear(x, GateUp, gateUp, step.TokenCount);
+        backend.GatedActivation(gateUp, Activation, inner, step.TokenCount);
+        backend.Linear(inner, Down, output, step.TokenCount);
     }
 }
 
@@ -24,9 +27,10 @@ internal sealed record Mlp(Projection[] Up, Projection[] Down, Activation Activa
 {
     public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
     {
-        backend.Linear(x, Up, scratch.Inner, step.TokenCount);
-        backend.Activate(scratch.Inner, Activation, scratch.Inner, step.TokenCount);
-        backend.Linear(scratch.Inner, Down, output, step.TokenCount);
+        var inner = scratch.Inner.Slice(0, Down[0].Matrix.Columns);
+        backend.Linear(x, Up, inner, step.TokenCount);
+        backend.Activate(inner, Activation, inner, step.TokenCount);
+        backend.Linear(inner, Down, output, step.TokenCount);
     }
 }
 

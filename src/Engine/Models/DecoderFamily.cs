@@ -74,6 +74,9 @@ internal abstract class DecoderFamily : IModelFamily
     /// <summary>Rows of the experts' scratch; null where a family has none.</summary>
     protected virtual ExpertWidths? ExpertWidths => null;
 
+    /// <summary>Inner width of the widest unit that stands for itself.</summary>
+    protected virtual int WidestInner => Inner;
+
     protected virtual float EmbeddingScale => 1f;
     protected virtual float LogitScale => 1f;
     protected virtual float LogitSoftCap => 0f;
@@ -87,14 +90,21 @@ internal abstract class DecoderFamily : IModelFamily
         }
 
         var body = weights.Contains(Names.Prefix + Names.Table + ".weight") || !Names.PrefixMayLack ? weights.Scope(Names.Prefix) : weights;
+        LeaveAlone(body);
         var table = body.Matrix(Names.Table + ".weight", Vocabulary, Hidden);
         var positions = Names.Positions is null ? null : body.Matrix(Names.Positions + ".weight", MaxPositions, Hidden);
         Block[] blocks = [.. Enumerable.Range(0, Layers).SelectMany(i => Layer(body.Scope($"{Names.Layers}.{i}."), i))];
         var head = new Head(FinalNorm(body), [TiedHead ? new Projection(table, Bias: null) : OutputHead(weights)], LogitScale, LogitSoftCap);
         weights.Complete();
-        var widths = new TransformerWidths(Hidden, Inner, Attention, Rotary.Count == 0 ? [0] : [.. Rotary.Select(r => 2 * r.Inverse.Length)], Vocabulary) { Experts = ExpertWidths };
+        var widths = new TransformerWidths(Hidden, WidestInner, Attention, Rotary.Count == 0 ? [0] : [.. Rotary.Select(r => 2 * r.Inverse.Length)], Vocabulary) { Experts = ExpertWidths };
         var scratch = new TransformerScratch(weights.Backend, maxTokens, maxSamples, widths);
         return new Model(new Decoder(weights.Backend, new Embedding(table, EmbeddingScale, positions), Rotary, blocks, head, scratch), weights.Copies);
+    }
+
+    /// <summary>Says which tensors beside the layers' the model does without.</summary>
+    /// <param name="body">Names are relative to <see cref="BodyNames.Prefix"/>.</param>
+    protected virtual void LeaveAlone(WeightLoader body)
+    {
     }
 
     /// <summary>The blocks of layer <paramref name="i"/>; names are relative to the layer.</summary>

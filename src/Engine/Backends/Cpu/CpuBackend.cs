@@ -310,6 +310,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         _next.Dispose();
         _arranged.Dispose();
         _attentionScratch.Dispose();
+        _experts.Dispose();
     }
 
     private int* Next => (int*)_next.Address;
@@ -321,8 +322,14 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             case ActivationKind.Silu:
                 Activate<Silu<TLanes, V>>(x, up, activation, output, rows);
                 break;
+            case ActivationKind.Gelu:
+                Activate<Gelu<TLanes, V>>(x, up, activation, output, rows);
+                break;
             case ActivationKind.GeluTanh:
                 Activate<GeluTanh<TLanes, V>>(x, up, activation, output, rows);
+                break;
+            case ActivationKind.ClampedSwish:
+                Activate<ClampedSwish<TLanes, V>>(x, up, activation, output, rows);
                 break;
             case ActivationKind.ReluSquared:
                 Activate<ReluSquared<TLanes, V>>(x, up, activation, output, rows);
@@ -367,17 +374,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     private void Linear<TWeights>(Rows x, LinearTarget* targets, int targetCount, int outputs, Rows output, int rows)
         where TWeights : IWeightReader<V>
     {
-        var input = Floats(x);
-        long stride = x.Stride;
-        if (TWeights.Interleaved)
-        {
-            Grow(ref _arranged, (long)rows * x.Columns);
-            var arrange = new ArrangeKernel<TLanes, V> { X = input, XStride = stride, Output = (float*)_arranged.Address, Rows = rows, Columns = x.Columns };
-            Share(ref arrange, (long)rows * x.Columns);
-            input = arrange.Output;
-            stride = x.Columns;
-        }
-
+        var input = Arranged<TWeights>(x, rows, out var stride);
         *Next = 0;
         var job = new LinearKernel<TLanes, V, TWeights>
         {
@@ -393,6 +390,23 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Next = Next,
         };
         Share(ref job, (long)outputs * x.Columns);
+    }
+
+    /// <summary>The rows as a product with such weights reads them.</summary>
+    private float* Arranged<TWeights>(Rows x, int rows, out long stride)
+        where TWeights : IWeightReader<V>
+    {
+        if (!TWeights.Interleaved)
+        {
+            stride = x.Stride;
+            return Floats(x);
+        }
+
+        Grow(ref _arranged, (long)rows * x.Columns);
+        var arrange = new ArrangeKernel<TLanes, V> { X = Floats(x), XStride = x.Stride, Output = (float*)_arranged.Address, Rows = rows, Columns = x.Columns };
+        Share(ref arrange, (long)rows * x.Columns);
+        stride = x.Columns;
+        return arrange.Output;
     }
 
     private void Share<TJob>(ref TJob job, long work)

@@ -49,11 +49,14 @@ internal unsafe struct LinearKernel<TLanes, V, TWeights> : IParallelJob
     /// <summary>Next unclaimed output, shared by all threads.</summary>
     public int* Next;
 
+    /// <summary>Outputs that a thread claims at once.</summary>
+    public static int PanelOutputs(int rows, int inputs, int outputs, int threads) => rows <= 8
+        ? Math.Max(8, FewRowsPanelBytes / (inputs * TWeights.ElementSize) & ~7)
+        : Math.Min(ManyRowsPanelOutputs, Math.Max(8, outputs / (threads * 2) & ~7));
+
     public readonly void Run(int thread, int threads)
     {
-        var panel = Rows <= 8
-            ? Math.Max(8, FewRowsPanelBytes / (Inputs * TWeights.ElementSize) & ~7)
-            : Math.Min(ManyRowsPanelOutputs, Math.Max(8, Outputs / (threads * 2) & ~7));
+        var panel = PanelOutputs(Rows, Inputs, Outputs, threads);
         while (true)
         {
             var first = Interlocked.Add(ref *Next, panel) - panel;
@@ -67,7 +70,7 @@ internal unsafe struct LinearKernel<TLanes, V, TWeights> : IParallelJob
     }
 
     /// <summary>Outputs first..end of all targets side by side.</summary>
-    private readonly void Panel(int first, int end)
+    public readonly void Panel(int first, int end)
     {
         for (var t = 0; t < TargetCount; t++)
         {

@@ -37,6 +37,7 @@ internal sealed class TransformerScratch : IDisposable
         Scanned = backend.AllocateRows(tokens, widths.Scanned);
         Sampled = backend.AllocateRows(samples, widths.Hidden);
         Logits = backend.AllocateRows(samples, widths.Vocabulary);
+        Experts = widths.Experts is null ? null : new ExpertScratch(backend, tokens, widths.Hidden, widths.Experts);
     }
 
     /// <summary><c>[tokens, hidden]</c>: the residual stream.</summary>
@@ -78,8 +79,12 @@ internal sealed class TransformerScratch : IDisposable
     /// <summary><c>[samples, vocabulary]</c></summary>
     public Rows Logits { get; }
 
+    /// <summary>Null where no layer has experts.</summary>
+    public ExpertScratch? Experts { get; }
+
     public void Dispose()
     {
+        Experts?.Dispose();
         foreach (var rows in (ReadOnlySpan<Rows>)[Hidden, Normed, Delta, Second, Qkv, Mixed, GateUp, Inner, Projected, Scanned, Sampled, Logits, .. Rotary])
         {
             rows.Buffer.Dispose();

@@ -3,10 +3,17 @@ using System.Text;
 
 namespace KvPrefetch.Engine.Text.Tokenization;
 
-/// <summary>A model's tokenizer.json. Safe for concurrent use.</summary>
+/// <summary>A model's tokenizer: text to ids and back, as the reference library (Hugging Face tokenizers) gives them. Safe for concurrent use.</summary>
+/// <example><code>
+/// var tokenizer = Tokenizer.Load("models/SmolLM2-135M-Instruct");
+/// int[] ids = tokenizer.Encode("Hello world");
+/// string text = tokenizer.Decode(ids);
+/// int count = tokenizer.CountTokens("How long is this?");
+/// </code></example>
 public sealed class Tokenizer
 {
     private const string FileName = "tokenizer.json";
+    private const string SentencePieceName = "tokenizer.model";
 
     private readonly TokenModel _model;
     private readonly Normalizer? _normalizer;
@@ -49,7 +56,7 @@ public sealed class Tokenizer
         _decoder = new DecodePipeline(tokens, SkippedIds(parts.AddedTokens, tokens), parts.Decoder);
     }
 
-    /// <summary>Reads tokenizer.json of the folder; null where it has none.</summary>
+    /// <summary>Reads tokenizer.json of the folder, or else its tokenizer.model (SentencePiece); null where it has neither.</summary>
     /// <param name="folder">A model folder.</param>
     /// <exception cref="TokenizerFormatException">The file cannot be used.</exception>
     /// <exception cref="UnsupportedModelException">The file asks for something that is not supported.</exception>
@@ -57,15 +64,21 @@ public sealed class Tokenizer
     {
         ArgumentNullException.ThrowIfNull(folder);
         var path = Path.Combine(folder, FileName);
-        return File.Exists(path) ? Parse(TokenizerFile.Read(path)) : null;
+        if (File.Exists(path))
+        {
+            return Parse(TokenizerFile.Read(path));
+        }
+
+        path = Path.Combine(folder, SentencePieceName);
+        return File.Exists(path) ? new Tokenizer(SentencePieceLoader.Read(path)) : null;
     }
 
-    /// <summary>Reads tokenizer.json of the folder.</summary>
+    /// <summary>Reads tokenizer.json of the folder, or else its tokenizer.model (SentencePiece).</summary>
     /// <param name="folder">A model folder.</param>
     /// <exception cref="TokenizerFormatException">There is none, or it cannot be used.</exception>
     /// <exception cref="UnsupportedModelException">The file asks for something that is not supported.</exception>
     public static Tokenizer Load(string folder)
-        => TryLoad(folder) ?? throw TokenizerErrors.Format("TokenizerMissing", $"The folder '{TokenizerErrors.Shown(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)))}' has no {FileName}.");
+        => TryLoad(folder) ?? throw TokenizerErrors.Format("TokenizerMissing", $"The folder '{TokenizerErrors.Shown(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)))}' has neither {FileName} nor {SentencePieceName}.");
 
     internal static Tokenizer Parse(TokenizerFile file) => new(TokenizerLoader.Load(file));
 

@@ -34,26 +34,20 @@ public sealed class Tokenizer
         _postProcessor = parts.PostProcessor;
         VocabularySize = Math.Max(_model.Vocabulary.IdLimit, parts.AddedTokens.Select(token => token.Id + 1).DefaultIfEmpty(0).Max());
         _special = new bool[VocabularySize];
-
-        var tokens = new byte[]?[VocabularySize];
-        for (var id = 0; id < tokens.Length; id++)
-        {
-            tokens[id] = _model.Vocabulary.Contains(id) ? _model.Vocabulary.Text(id).ToArray() : null;
-        }
-
+        var added = new Dictionary<int, byte[]>();
         List<(string, AddedToken)> raw = [], normalized = [];
         foreach (var token in parts.AddedTokens)
         {
             _addedIds[token.Content] = token.Id;
             _special[token.Id] |= token.Special;
             var text = token.Normalized ? Normalize(token.Content) : token.Content;
-            tokens[token.Id] = Encoding.UTF8.GetBytes(text);
+            added[token.Id] = Encoding.UTF8.GetBytes(text);
             (token.Normalized ? normalized : raw).Add((text, token));
         }
 
         _rawMatcher = raw.Count > 0 ? new AddedTokenMatcher(raw) : null;
         _normalizedMatcher = normalized.Count > 0 ? new AddedTokenMatcher(normalized) : null;
-        _decoder = new DecodePipeline(tokens, SkippedIds(parts.AddedTokens, tokens), parts.Decoder);
+        _decoder = new DecodePipeline(_model.Vocabulary, added, SkippedIds(parts.AddedTokens, added), parts.Decoder);
     }
 
     /// <summary>Reads tokenizer.json of the folder, or else its tokenizer.model (SentencePiece); null where it has neither.</summary>
@@ -297,11 +291,25 @@ public sealed class Tokenizer
     }
 
     /// <summary>Ids left out when special tokens are skipped: by text, as the reference does it.</summary>
-    private static bool[] SkippedIds(IEnumerable<AddedToken> added, byte[]?[] tokens)
+    private bool[] SkippedIds(IReadOnlyList<AddedToken> tokens, Dictionary<int, byte[]> texts)
     {
-        var contents = added.Where(token => token.Special).Select(token => token.Content).ToHashSet(StringComparer.Ordinal);
-        var longest = contents.Select(content => Encoding.UTF8.GetByteCount(content)).DefaultIfEmpty(0).Max();
-        return Array.ConvertAll(tokens, token => token is not null && token.Length <= longest && contents.Contains(Encoding.UTF8.GetString(token)));
+        var skipped = new bool[VocabularySize];
+        var contents = tokens.Where(token => token.Special).Select(token => token.Content).ToHashSet(StringComparer.Ordinal);
+        foreach (var content in contents)
+        {
+            var id = _model.Vocabulary.Find(Encoding.UTF8.GetBytes(content));
+            if (id >= 0)
+            {
+                skipped[id] = true;
+            }
+        }
+
+        foreach (var (id, text) in texts)
+        {
+            skipped[id] = contents.Contains(Encoding.UTF8.GetString(text));
+        }
+
+        return skipped;
     }
 
     private EncodeState Rent() => _states.TryTake(out var state) ? state : new EncodeState();

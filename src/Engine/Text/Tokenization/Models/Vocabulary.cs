@@ -9,7 +9,9 @@ internal sealed class Vocabulary
     private int _used;
     private int[] _offset;
     private int[] _length;
-    private int[] _slots;
+
+    // Upper half: the hash; lower half: id plus one. So a look at another token's slot costs no look at its text.
+    private ulong[] _slots;
     private HashSet<int> _reserved = [];
 
     /// <param name="capacity">Tokens expected; the tables grow beyond it.</param>
@@ -19,7 +21,7 @@ internal sealed class Vocabulary
         _arena = new byte[Math.Max(16, bytes)];
         _offset = new int[Math.Max(16, capacity)];
         _length = new int[_offset.Length];
-        _slots = new int[Hashing.TableSize(capacity)];
+        _slots = new ulong[Hashing.TableSize(capacity)];
         Array.Fill(_length, -1);
     }
 
@@ -58,17 +60,22 @@ internal sealed class Vocabulary
     public int Find(ReadOnlySpan<byte> utf8)
     {
         var mask = _slots.Length - 1;
-        for (var slot = (int)Hashing.Of(utf8) & mask; ; slot = (slot + 1) & mask)
+        var hash = Hashing.Of(utf8);
+        for (var slot = (int)hash & mask; ; slot = (slot + 1) & mask)
         {
-            var id = _slots[slot] - 1;
-            if (id < 0)
+            var entry = _slots[slot];
+            if (entry == 0)
             {
                 return -1;
             }
 
-            if (_length[id] == utf8.Length && utf8.SequenceEqual(_arena.AsSpan(_offset[id], utf8.Length)))
+            if (entry >> 32 == hash >> 32)
             {
-                return id;
+                var id = (int)(uint)entry - 1;
+                if (_length[id] == utf8.Length && utf8.SequenceEqual(_arena.AsSpan(_offset[id], utf8.Length)))
+                {
+                    return id;
+                }
             }
         }
     }
@@ -93,11 +100,12 @@ internal sealed class Vocabulary
         EnsureId(id);
         var offset = Store(utf8);
         var mask = _slots.Length - 1;
-        var slot = (int)Hashing.Of(utf8) & mask;
+        var hash = Hashing.Of(utf8);
+        var slot = (int)hash & mask;
         while (_slots[slot] != 0)
         {
-            var other = _slots[slot] - 1;
-            if (_length[other] == utf8.Length && utf8.SequenceEqual(_arena.AsSpan(_offset[other], utf8.Length)))
+            var other = (int)(uint)_slots[slot] - 1;
+            if (_slots[slot] >> 32 == hash >> 32 && _length[other] == utf8.Length && utf8.SequenceEqual(_arena.AsSpan(_offset[other], utf8.Length)))
             {
                 if (!keepsOld)
                 {
@@ -111,7 +119,7 @@ internal sealed class Vocabulary
             slot = (slot + 1) & mask;
         }
 
-        _slots[slot] = id + 1;
+        _slots[slot] = Entry(hash, id);
         _offset[id] = offset;
         _length[id] = utf8.Length;
         IdLimit = Math.Max(IdLimit, id + 1);
@@ -119,6 +127,8 @@ internal sealed class Vocabulary
         Count++;
         return true;
     }
+
+    private static ulong Entry(ulong hash, int id) => (hash & 0xFFFFFFFF00000000) | (uint)(id + 1);
 
     private int Store(ReadOnlySpan<byte> utf8)
     {
@@ -150,22 +160,22 @@ internal sealed class Vocabulary
 
     private void Rehash(int size)
     {
-        var slots = new int[size];
+        var slots = new ulong[size];
         var mask = size - 1;
-        for (var id = 0; id < IdLimit; id++)
+        foreach (var entry in _slots)
         {
-            if (_length[id] < 0)
+            if (entry == 0)
             {
                 continue;
             }
 
-            var slot = (int)Hashing.Of(Text(id)) & mask;
+            var slot = (int)Hashing.Of(Text((int)(uint)entry - 1)) & mask;
             while (slots[slot] != 0)
             {
                 slot = (slot + 1) & mask;
             }
 
-            slots[slot] = id + 1;
+            slots[slot] = entry;
         }
 
         _slots = slots;

@@ -46,9 +46,6 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     /// <summary>Blocks of rows over all sequences; each is computed for every KV head.</summary>
     public int Blocks;
 
-    /// <summary>Next unclaimed (block, head), shared by all threads.</summary>
-    public int* Next;
-
     /// <summary><see cref="ScratchFloats"/> for each thread.</summary>
     public float* Scratch;
 
@@ -57,33 +54,31 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     /// <summary>Per thread: accumulators, running maximum and running sum of every state, scores of four states.</summary>
     public static long ScratchFloats(int group, int headDim, int pageSize) => checked(((long)BlockRows(group) * group * (headDim + 2)) + (4L * pageSize) + 16);
 
-    public readonly void Run(int thread, int threads)
+    /// <summary>An item is a block for one KV head.</summary>
+    public readonly void Run(int from, int end, int thread)
     {
-        var scratch = Scratch + (thread * ScratchFloats(Group, HeadDim, PageSize));
-        var blockRows = BlockRows(Group);
-        while (true)
+        for (var item = from; item < end; item++)
         {
-            var task = Interlocked.Increment(ref *Next) - 1;
-            if (task >= Blocks * KvHeads)
+            // Last blocks first: they see the most context, and the short ones fill the gaps at the end.
+            Item(Blocks - 1 - (item / KvHeads), item % KvHeads, Scratch + (thread * ScratchFloats(Group, HeadDim, PageSize)));
+        }
+    }
+
+    private readonly void Item(int block, int kvHead, float* scratch)
+    {
+        var blockRows = BlockRows(Group);
+        for (var s = 0; s < Sequences; s++)
+        {
+            var rows = RowStarts[s + 1] - RowStarts[s];
+            var blocks = (rows + blockRows - 1) / blockRows;
+            if (block < blocks)
             {
+                var first = RowStarts[s] + (block * blockRows);
+                Block(BlockTables + BlockTableStarts[s], kvHead, first, Math.Min(blockRows, RowStarts[s + 1] - first), scratch);
                 return;
             }
 
-            // Last blocks first: they see the most context, and the short ones fill the gaps at the end.
-            var block = Blocks - 1 - (task / KvHeads);
-            for (var s = 0; s < Sequences; s++)
-            {
-                var rows = RowStarts[s + 1] - RowStarts[s];
-                var blocks = (rows + blockRows - 1) / blockRows;
-                if (block < blocks)
-                {
-                    var first = RowStarts[s] + (block * blockRows);
-                    Block(BlockTables + BlockTableStarts[s], task % KvHeads, first, Math.Min(blockRows, RowStarts[s + 1] - first), scratch);
-                    break;
-                }
-
-                block -= blocks;
-            }
+            block -= blocks;
         }
     }
 

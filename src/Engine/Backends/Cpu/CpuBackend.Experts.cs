@@ -19,7 +19,6 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             WeightsStride = plan.Weights.Stride,
             Ids = (int*)_experts.Ids.Address,
             Correction = routing.Correction is null ? null : (float*)routing.Correction.Address,
-            Rows = rows,
             Experts = routing.Experts,
             Chosen = routing.Chosen,
             Groups = routing.Groups,
@@ -31,7 +30,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             Scale = routing.Scale,
             Scratch = (float*)_experts.Floats.Address,
         };
-        Share(ref job, (16L + routing.Chosen) * rows * routing.Experts);
+        ShareRows(ref job, rows, (16L + routing.Chosen) * routing.Experts);
         HostPlan.Arrange(job.Ids, rows, routing, plan);
     }
 
@@ -63,10 +62,9 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             WeightsStride = plan.Weights.Stride,
             Output = Floats(output),
             OutputStride = output.Stride,
-            Rows = rows,
             Columns = output.Columns,
         };
-        Share(ref job, (long)rows * plan.Weights.Columns * output.Columns);
+        ShareRows(ref job, rows, (long)plan.Weights.Columns * output.Columns);
     }
 
     public void AddGated(Rows residual, Rows x, Rows gate, int rows)
@@ -81,10 +79,9 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             Gate = true,
             Output = Floats(residual),
             OutputStride = residual.Stride,
-            Rows = rows,
             Columns = residual.Columns,
         };
-        Share(ref job, (long)rows * residual.Columns);
+        ShareRows(ref job, rows, residual.Columns);
     }
 
     private void ExpertLinear<TWeights>(Rows x, ExpertPlan plan, ReadOnlySpan<Projection[]> experts, Rows output, int places)
@@ -115,7 +112,6 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
         }
 
         var input = Arranged<TWeights>(x, places, out var stride);
-        *Next = 0;
         var job = new ExpertLinearKernel<TLanes, V, TWeights>
         {
             Product = new LinearKernel<TLanes, V, TWeights>
@@ -125,17 +121,15 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
                 Output = Floats(output),
                 OutputStride = output.Stride,
                 Inputs = x.Columns,
-                Outputs = outputs,
                 TargetCount = perExpert,
-                Next = Next,
             },
+            Outputs = outputs,
             Targets = targets,
             Starts = starts,
             Touched = touched,
-            TouchedCount = touchedCount,
-            PanelOutputs = LinearKernel<TLanes, V, TWeights>.PanelOutputs((places + touchedCount - 1) / touchedCount, x.Columns, outputs, Threads),
         };
-        Share(ref job, (long)touchedCount * outputs * x.Columns);
+        var rowsOfOne = (places + touchedCount - 1) / touchedCount;
+        Share(ref job, checked(touchedCount * outputs), LinearKernel<TLanes, V, TWeights>.Grain(rowsOfOne, x.Columns, outputs, Threads), (long)places * outputs * x.Columns);
     }
 
     /// <summary>Working memory of the verbs above; it grows to what the largest step needs.</summary>

@@ -18,7 +18,6 @@ internal unsafe struct RouteKernel : IParallelJob
 
     /// <summary>Or null.</summary>
     public float* Correction;
-    public int Rows;
     public int Experts;
     public int Chosen;
     public int Groups;
@@ -35,11 +34,10 @@ internal unsafe struct RouteKernel : IParallelJob
     /// <summary>Scores, candidates, candidates that are left, groups, groups that are left.</summary>
     public static long ScratchFloats(int experts, int groups) => (3L * experts) + (2L * groups);
 
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
         var scratch = Scratch + (thread * ScratchFloats(Experts, Groups));
-        for (var row = first; row < end; row++)
+        for (var row = from; row < end; row++)
         {
             Row(Logits + (row * LogitsStride), Ids + ((long)row * Chosen), Weights + (row * WeightsStride), scratch);
         }
@@ -149,15 +147,18 @@ internal unsafe struct RouteKernel : IParallelJob
     }
 }
 
-/// <summary>The products of all experts that have rows. A thread claims a panel of one expert's outputs and computes it for all of the expert's rows, so that a weight is read from memory once.
+/// <summary>The products of all experts that have rows. An item is one output of one such expert, computed for all of the expert's rows, so that a weight is read from memory once.
 /// Arithmetic is that of <see cref="LinearKernel{TLanes,V,TWeights}"/>.</summary>
 internal unsafe struct ExpertLinearKernel<TLanes, V, TWeights> : IParallelJob
     where TLanes : ILanes<V>
     where V : struct
     where TWeights : IWeightReader<V>
 {
-    /// <summary>The product of the first place; its rows and targets are each expert's.</summary>
+    /// <summary>The product as it would be for the first place; rows and targets are each expert's.</summary>
     public LinearKernel<TLanes, V, TWeights> Product;
+
+    /// <summary>Outputs of an expert, over its targets side by side.</summary>
+    public int Outputs;
 
     /// <summary><c>[experts][targets]</c></summary>
     public LinearTarget* Targets;
@@ -167,30 +168,20 @@ internal unsafe struct ExpertLinearKernel<TLanes, V, TWeights> : IParallelJob
 
     /// <summary>Experts that have rows.</summary>
     public int* Touched;
-    public int TouchedCount;
 
-    /// <summary>Outputs claimed at once.</summary>
-    public int PanelOutputs;
-
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        var panels = (Product.Outputs + PanelOutputs - 1) / PanelOutputs;
         var product = Product;
-        while (true)
+        while (from < end)
         {
-            var task = Interlocked.Increment(ref *Product.Next) - 1;
-            if (task >= TouchedCount * panels)
-            {
-                return;
-            }
-
-            var expert = Touched[task / panels];
-            var first = task % panels * PanelOutputs;
+            var expert = Touched[from / Outputs];
+            int first = from % Outputs, last = Math.Min(Outputs, first + end - from);
             product.X = Product.X + (Starts[expert] * Product.XStride);
             product.Output = Product.Output + (Starts[expert] * Product.OutputStride);
             product.Rows = Starts[expert + 1] - Starts[expert];
             product.Targets = Targets + ((long)expert * Product.TargetCount);
-            product.Panel(first, Math.Min(Product.Outputs, first + PanelOutputs));
+            product.Run(first, last, thread);
+            from += last - first;
         }
     }
 }
@@ -215,13 +206,11 @@ internal unsafe struct CombineKernel<TLanes, V> : IParallelJob
     public bool Gate;
     public float* Output;
     public long OutputStride;
-    public int Rows;
     public int Columns;
 
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
-        for (var row = first; row < end; row++)
+        for (var row = from; row < end; row++)
         {
             var output = Output + (row * OutputStride);
             for (var c = 0; c < Chosen; c++)

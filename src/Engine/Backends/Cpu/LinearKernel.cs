@@ -41,73 +41,61 @@ internal unsafe struct LinearKernel<TLanes, V, TWeights> : IParallelJob
     public int Rows;
     public int Inputs;
 
-    /// <summary>Total outputs over all targets.</summary>
-    public int Outputs;
     public LinearTarget* Targets;
     public int TargetCount;
 
-    /// <summary>Next unclaimed output, shared by all threads.</summary>
-    public int* Next;
-
-    /// <summary>Outputs that a thread claims at once.</summary>
-    public static int PanelOutputs(int rows, int inputs, int outputs, int threads) => rows <= 8
+    /// <summary>Outputs to claim at once.</summary>
+    public static int Grain(int rows, int inputs, int outputs, int threads) => rows <= 8
         ? Math.Max(8, FewRowsPanelBytes / (inputs * TWeights.ElementSize) & ~7)
         : Math.Min(ManyRowsPanelOutputs, Math.Max(8, outputs / (threads * 2) & ~7));
 
-    public readonly void Run(int thread, int threads)
-    {
-        var panel = PanelOutputs(Rows, Inputs, Outputs, threads);
-        while (true)
-        {
-            var first = Interlocked.Add(ref *Next, panel) - panel;
-            if (first >= Outputs)
-            {
-                return;
-            }
-
-            Panel(first, Math.Min(Outputs, first + panel));
-        }
-    }
-
-    /// <summary>Outputs first..end of all targets side by side.</summary>
-    public readonly void Panel(int first, int end)
+    /// <summary>An item is an output, over all targets side by side.</summary>
+    public readonly void Run(int from, int end, int thread)
     {
         for (var t = 0; t < TargetCount; t++)
         {
             ref readonly var target = ref Targets[t];
-            var from = Math.Max(0, first - target.Column);
-            var to = Math.Min(target.Outputs, end - target.Column);
-            var row = 0;
-            while (row < Rows && from < to)
+            int first = Math.Max(0, from - target.Column), last = Math.Min(target.Outputs, end - target.Column);
+            if (first < last)
             {
-                var left = Rows - row;
-                if (left == 1)
-                {
-                    for (var n = from; n < to; n += 8)
-                    {
-                        Tile1x8(in target, row, n, to);
-                    }
+                Panel(in target, first, last);
+            }
+        }
+    }
 
-                    row++;
-                }
-                else if (left >= 4 && TLanes.Width == 16)
+    /// <summary>Outputs from..to of one target, for all rows.</summary>
+    private readonly void Panel(in LinearTarget target, int from, int to)
+    {
+        var row = 0;
+        while (row < Rows)
+        {
+            var left = Rows - row;
+            if (left == 1)
+            {
+                for (var n = from; n < to; n += 8)
                 {
-                    for (var n = from; n < to; n += 4)
-                    {
-                        Tile6x4(in target, row, n, to);
-                    }
-
-                    row += 6;
+                    Tile1x8(in target, row, n, to);
                 }
-                else
+
+                row++;
+            }
+            else if (left >= 4 && TLanes.Width == 16)
+            {
+                for (var n = from; n < to; n += 4)
                 {
-                    for (var n = from; n < to; n += 4)
-                    {
-                        Tile3x4(in target, row, n, to);
-                    }
-
-                    row += 3;
+                    Tile6x4(in target, row, n, to);
                 }
+
+                row += 6;
+            }
+            else
+            {
+                for (var n = from; n < to; n += 4)
+                {
+                    Tile3x4(in target, row, n, to);
+                }
+
+                row += 3;
             }
         }
     }
@@ -138,10 +126,13 @@ internal unsafe struct LinearKernel<TLanes, V, TWeights> : IParallelJob
             c7 = TLanes.MultiplyAdd(TWeights.Second(w7 + at), xb, TLanes.MultiplyAdd(TWeights.First(w7 + at), xa, c7));
         }
 
-        Finish(in target, TLanes.Sum4(c0, c1, c2, c3), row, n, end);
+        var sums = stackalloc Vector128<float>[2];
+        sums[0] = TLanes.Sum4(c0, c1, c2, c3);
+        sums[1] = TLanes.Sum4(c4, c5, c6, c7);
+        Finish(in target, sums, row, 1, n, end);
         if (n + 4 < end)
         {
-            Finish(in target, TLanes.Sum4(c4, c5, c6, c7), row, n + 4, end);
+            Finish(in target, sums + 1, row, 1, n + 4, end);
         }
     }
 
@@ -199,9 +190,11 @@ internal unsafe struct LinearKernel<TLanes, V, TWeights> : IParallelJob
             c23 = TLanes.MultiplyAdd(a, xc, c23);
         }
 
-        Finish(in target, TLanes.Sum4(c00, c01, c02, c03), row, n, end);
-        Finish(in target, TLanes.Sum4(c10, c11, c12, c13), row + 1, n, end);
-        Finish(in target, TLanes.Sum4(c20, c21, c22, c23), row + 2, n, end);
+        var sums = stackalloc Vector128<float>[3];
+        sums[0] = TLanes.Sum4(c00, c01, c02, c03);
+        sums[1] = TLanes.Sum4(c10, c11, c12, c13);
+        sums[2] = TLanes.Sum4(c20, c21, c22, c23);
+        Finish(in target, sums, row, 3, n, end);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -291,34 +284,35 @@ internal unsafe struct LinearKernel<TLanes, V, TWeights> : IParallelJob
             c53 = TLanes.MultiplyAdd(a3, xv, c53);
         }
 
-        Finish(in target, TLanes.Sum4(c00, c01, c02, c03), row, n, end);
-        Finish(in target, TLanes.Sum4(c10, c11, c12, c13), row + 1, n, end);
-        Finish(in target, TLanes.Sum4(c20, c21, c22, c23), row + 2, n, end);
-        Finish(in target, TLanes.Sum4(c30, c31, c32, c33), row + 3, n, end);
-        Finish(in target, TLanes.Sum4(c40, c41, c42, c43), row + 4, n, end);
-        Finish(in target, TLanes.Sum4(c50, c51, c52, c53), row + 5, n, end);
+        var sums = stackalloc Vector128<float>[6];
+        sums[0] = TLanes.Sum4(c00, c01, c02, c03);
+        sums[1] = TLanes.Sum4(c10, c11, c12, c13);
+        sums[2] = TLanes.Sum4(c20, c21, c22, c23);
+        sums[3] = TLanes.Sum4(c30, c31, c32, c33);
+        sums[4] = TLanes.Sum4(c40, c41, c42, c43);
+        sums[5] = TLanes.Sum4(c50, c51, c52, c53);
+        Finish(in target, sums, row, 6, n, end);
     }
 
-    /// <summary>Adds what fills no block and the bias, and writes up to four outputs of a row (none for a row that only filled a tile).</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private readonly void Finish(in LinearTarget target, Vector128<float> sums, int row, int n, int end)
-    {
-        if (row >= Rows)
-        {
-            return;
-        }
-
-        var output = Output + (row * OutputStride) + target.Column + n;
-        if (n + 4 <= end && Inputs % (2 * TLanes.Width) == 0)
-        {
-            (target.Bias is null ? sums : sums + Vector128.Load(target.Bias + n)).Store(output);
-            return;
-        }
-
-        FinishSlowly(in target, sums, row, n, Math.Min(4, end - n), output);
-    }
-
+    /// <summary>Adds what fills no block and the bias, and writes up to four outputs of each row (none for rows that only filled the tile).
+    /// Not inlined, and handed the sums in memory: a call while accumulators are alive makes the compiler keep them all in memory, in the loop too.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
+    private readonly void Finish(in LinearTarget target, Vector128<float>* sums, int row, int rows, int n, int end)
+    {
+        for (var i = 0; i < rows && row + i < Rows; i++)
+        {
+            var output = Output + ((row + i) * OutputStride) + target.Column + n;
+            if (n + 4 <= end && Inputs % (2 * TLanes.Width) == 0)
+            {
+                (target.Bias is null ? sums[i] : sums[i] + Vector128.Load(target.Bias + n)).Store(output);
+            }
+            else
+            {
+                FinishSlowly(in target, sums[i], row + i, n, Math.Min(4, end - n), output);
+            }
+        }
+    }
+
     private readonly void FinishSlowly(in LinearTarget target, Vector128<float> sums, int row, int n, int count, float* output)
     {
         var blocked = Inputs - (Inputs % (2 * TLanes.Width));
@@ -345,13 +339,11 @@ internal unsafe struct ArrangeKernel<TLanes, V> : IParallelJob
     public float* X;
     public long XStride;
     public float* Output;
-    public int Rows;
     public int Columns;
 
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
-        for (var row = first; row < end; row++)
+        for (var row = from; row < end; row++)
         {
             Arrange(X + (row * XStride), Output + ((long)row * Columns), Columns);
         }

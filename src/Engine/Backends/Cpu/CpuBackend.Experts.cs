@@ -112,7 +112,6 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
         }
 
         var input = Arranged<TWeights>(x, places, out var stride);
-        var panelOutputs = LinearKernel<TLanes, V, TWeights>.Grain((places + touchedCount - 1) / touchedCount, x.Columns, outputs, Threads);
         var job = new ExpertLinearKernel<TLanes, V, TWeights>
         {
             Product = new LinearKernel<TLanes, V, TWeights>
@@ -124,13 +123,13 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
                 Inputs = x.Columns,
                 TargetCount = perExpert,
             },
+            Outputs = outputs,
             Targets = targets,
             Starts = starts,
             Touched = touched,
-            Outputs = outputs,
-            PanelOutputs = panelOutputs,
         };
-        Share(ref job, touchedCount * ExpertLinearKernel<TLanes, V, TWeights>.Panels(outputs, panelOutputs), 1, (long)places * outputs * x.Columns);
+        var rowsOfOne = (places + touchedCount - 1) / touchedCount;
+        Share(ref job, checked(touchedCount * outputs), LinearKernel<TLanes, V, TWeights>.Grain(rowsOfOne, x.Columns, outputs, Threads), (long)places * outputs * x.Columns);
     }
 
     /// <summary>Working memory of the verbs above; it grows to what the largest step needs.</summary>

@@ -147,15 +147,18 @@ internal unsafe struct RouteKernel : IParallelJob
     }
 }
 
-/// <summary>The products of all experts that have rows. A panel of one expert's outputs is computed for all of the expert's rows, so that a weight is read from memory once.
+/// <summary>The products of all experts that have rows. An item is one output of one such expert, computed for all of the expert's rows, so that a weight is read from memory once.
 /// Arithmetic is that of <see cref="LinearKernel{TLanes,V,TWeights}"/>.</summary>
 internal unsafe struct ExpertLinearKernel<TLanes, V, TWeights> : IParallelJob
     where TLanes : ILanes<V>
     where V : struct
     where TWeights : IWeightReader<V>
 {
-    /// <summary>The product of the first place; its rows and targets are each expert's.</summary>
+    /// <summary>The product as it would be for the first place; rows and targets are each expert's.</summary>
     public LinearKernel<TLanes, V, TWeights> Product;
+
+    /// <summary>Outputs of an expert, over its targets side by side.</summary>
+    public int Outputs;
 
     /// <summary><c>[experts][targets]</c></summary>
     public LinearTarget* Targets;
@@ -165,30 +168,20 @@ internal unsafe struct ExpertLinearKernel<TLanes, V, TWeights> : IParallelJob
 
     /// <summary>Experts that have rows.</summary>
     public int* Touched;
-    public int TouchedCount;
 
-    /// <summary>Outputs of an expert, over all its targets.</summary>
-    public int Outputs;
-
-    /// <summary>Outputs of a panel.</summary>
-    public int PanelOutputs;
-
-    public static int Panels(int outputs, int panelOutputs) => (outputs + panelOutputs - 1) / panelOutputs;
-
-    /// <summary>An item is a panel of one expert.</summary>
     public readonly void Run(int from, int end, int thread)
     {
-        var panels = Panels(Outputs, PanelOutputs);
         var product = Product;
-        for (var item = from; item < end; item++)
+        while (from < end)
         {
-            var expert = Touched[item / panels];
-            var first = item % panels * PanelOutputs;
+            var expert = Touched[from / Outputs];
+            int first = from % Outputs, last = Math.Min(Outputs, first + end - from);
             product.X = Product.X + (Starts[expert] * Product.XStride);
             product.Output = Product.Output + (Starts[expert] * Product.OutputStride);
             product.Rows = Starts[expert + 1] - Starts[expert];
             product.Targets = Targets + ((long)expert * Product.TargetCount);
-            product.Run(first, Math.Min(Outputs, first + PanelOutputs), thread);
+            product.Run(first, last, thread);
+            from += last - first;
         }
     }
 }

@@ -1,0 +1,79 @@
+using System.Text.Json.Nodes;
+using KvPrefetch.Engine;
+using KvPrefetch.Engine.Backends.Cpu;
+using KvPrefetch.Engine.Checkpoints;
+using KvPrefetch.Engine.Layers;
+using KvPrefetch.Engine.Models;
+
+namespace KvPrefetch.Tests.Models;
+
+/// <summary>What families refuse by name, and how they read what is stored in its own way.</summary>
+public sealed class FamilyFieldTests
+{
+    [Theory]
+    [InlineData("gpt2", "activation_function", "\"relu\"")]
+    [InlineData("gpt2", "scale_attn_by_inverse_layer_idx", "true")]
+    [InlineData("gpt2", "add_cross_attention", "true")]
+    [InlineData("gpt_neox", "hidden_act", "\"relu\"")]
+    [InlineData("apertus", "hidden_act", "\"silu\"")]
+    [InlineData("apertus", "post_norm", "true")]
+    [InlineData("hunyuan_v1_dense", "use_qk_norm", "false")]
+    [InlineData("hunyuan_v1_dense", "use_cla", "true")]
+    [InlineData("ministral3", "hidden_act", "\"gelu\"")]
+    [InlineData("mixtral", "hidden_act", "\"gelu\"")]
+    [InlineData("olmoe", "clip_qkv", "8.0")]
+    [InlineData("minimax_m2", "scoring_func", "\"softmax\"")]
+    [InlineData("minimax_m2", "shared_intermediate_size", "64")]
+    [InlineData("minimax_m2", "attn_type_list", "[1, 0, 1]")]
+    public void WhatAFamilyDoesNotDoIsRefusedByName(string family, string field, string value) =>
+        Assert.Equal(field, Assert.Throws<UnsupportedModelException>(() => Describe(family, c => c[field] = JsonNode.Parse(value))).Field);
+
+    [Theory]
+    [InlineData("gpt2", "n_head", "3", "n_embd")]
+    [InlineData("gpt2", "n_positions", "0", "n_positions")]
+    [InlineData("mixtral", "num_experts_per_tok", "5", "num_experts_per_tok")]
+    [InlineData("mixtral", "num_local_experts", "0", "num_local_experts")]
+    [InlineData("qwen2_moe", "decoder_sparse_step", "0", "decoder_sparse_step")]
+    [InlineData("qwen2_moe", "shared_expert_intermediate_size", "null", "shared_expert_intermediate_size")]
+    [InlineData("qwen3_moe", "moe_intermediate_size", "-48", "moe_intermediate_size")]
+    [InlineData("glm4_moe", "n_group", "3", "n_group")]
+    [InlineData("glm4_moe", "topk_group", "2", "topk_group")]
+    [InlineData("gpt_oss", "swiglu_limit", "0", "swiglu_limit")]
+    [InlineData("granitemoe", "logits_scaling", "0", "logits_scaling")]
+    public void ValuesThatCannotBeAreNamed(string family, string field, string value, string named) =>
+        Assert.Equal(named, Assert.Throws<ModelFormatException>(() => Describe(family, c => c[field] = JsonNode.Parse(value))).Tensor);
+
+    [Fact]
+    public void LongropeFactorsAreAsManyAsPairsTurn() =>
+        Assert.Equal("rope_parameters.long_factor", Assert.Throws<ModelFormatException>(() => Describe("phi3-longrope", c => c["rope_parameters"]!["long_factor"]!.AsArray().RemoveAt(0))).Tensor);
+
+    [Fact]
+    public void Gpt2NamesMayLackTheirPrefixAndCopiesAreSaid()
+    {
+        using var copy = new Checkpoints.TempFolder();
+        var folder = FolderOf("gpt2");
+        var bytes = File.ReadAllBytes(Path.Combine(folder, "model.safetensors"));
+        var length = checked((int)BitConverter.ToInt64(bytes));
+        var header = System.Text.Encoding.UTF8.GetString(bytes, 8, length).Replace("\"transformer.", "\"", StringComparison.Ordinal);
+        copy.Write("model.safetensors", Checkpoints.Bytes.File(System.Text.Encoding.UTF8.GetBytes(header), bytes.AsSpan(8 + length)));
+        copy.Write("config.json", File.ReadAllText(Path.Combine(folder, "config.json")));
+
+        List<string> lines = [];
+        using var checkpoint = Checkpoint.Open(new ModelFolder(copy.Path));
+        using var backend = CpuBackend.Create(1);
+        using var model = ModelCatalog.Describe(HfConfig.Load(new ModelFolder(copy.Path))).Build(new WeightLoader(new WeightBinder(checkpoint, log: lines.Add), backend), 8, 1);
+        Assert.Equal(["12 matrices are stored with inputs before outputs; transposed copies take 294912 bytes."], lines);
+
+        using ModelHarness bare = new(copy.Path, CpuBackend.Create(1)), named = new(folder, CpuBackend.Create(1));
+        Assert.Equal(named.Greedy([5, 6, 7], 1, out _)[0], bare.Greedy([5, 6, 7], 1, out _)[0]);
+    }
+
+    private static string FolderOf(string family) => Path.Combine(TestAssets.Shared, "goldens", "families", family);
+
+    private static IModelFamily Describe(string family, Action<JsonObject> edit)
+    {
+        var config = JsonNode.Parse(File.ReadAllText(Path.Combine(FolderOf(family), "config.json")))!.AsObject();
+        edit(config);
+        return ModelCatalog.Describe(HfConfig.Parse(System.Text.Encoding.UTF8.GetBytes(config.ToJsonString())));
+    }
+}

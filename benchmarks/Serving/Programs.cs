@@ -24,7 +24,7 @@ internal static class Programs
         [
             "--model", settings.Model, "--prompt-ids", string.Join(',', settings.Prompt(0)), "--ids", "--temperature", "0", "--max-tokens", "1",
             "--threads", settings.Threads.ToString(System.Globalization.CultureInfo.InvariantCulture),
-        ], Environment.CurrentDirectory);
+        ], Environment.CurrentDirectory, quiet: true);
         var first = process.StandardOutput.Read();
         var elapsed = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         process.StandardOutput.ReadToEnd();
@@ -32,8 +32,8 @@ internal static class Programs
         return process.ExitCode == 0 && first >= 0 ? elapsed : throw new InvalidOperationException($"{program} ended with exit code {process.ExitCode}");
     }
 
-    private static Process Start(string program, string[] arguments, string folder) =>
-        Process.Start(new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, UseShellExecute = false })!;
+    private static Process Start(string program, string[] arguments, string folder, bool quiet = false) =>
+        Process.Start(new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = quiet, UseShellExecute = false })!;
 
     private static Figures Read(Process process)
     {

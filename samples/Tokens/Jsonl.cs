@@ -32,6 +32,8 @@ internal static class Jsonl
             writer.Flush();
             writer.Reset();
             buffered.WriteByte((byte)'\n');
+            // Whoever writes lines may wait for the answer to each.
+            buffered.Flush();
         }
     }
 

@@ -69,7 +69,7 @@ internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTe
         {
             Temperature = (float)(generation.Temperature ?? plain.Temperature),
             TopK = generation.TopK ?? plain.TopK,
-            TopP = generation.TopP is { } topP and > 0 ? (float)topP : plain.TopP,
+            TopP = generation.TopP is { } topP ? Math.Max((float)topP, 1e-6f) : plain.TopP,    // 0 there means the likeliest token alone
             MinP = (float)(generation.MinP ?? plain.MinP),
             RepetitionPenalty = (float)(generation.RepetitionPenalty ?? plain.RepetitionPenalty),
         };

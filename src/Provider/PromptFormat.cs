@@ -109,11 +109,9 @@ internal sealed class PromptFormat
     {
         const string Probe = "probe_of_tool_calls";
         var call = new JsonObject { ["id"] = "call00000", ["type"] = "function", ["function"] = new JsonObject { ["name"] = Probe, ["arguments"] = new JsonObject() } };
-        JsonArray messages =
-        [
+        var messages = new JsonArray( // as a collection expression it would call Add<T>, which trimming cannot follow
             new JsonObject { ["role"] = "user", ["content"] = "?" },
-            new JsonObject { ["role"] = "assistant", ["content"] = "", ["tool_calls"] = new JsonArray(call) },
-        ];
+            new JsonObject { ["role"] = "assistant", ["content"] = "", ["tool_calls"] = new JsonArray(call) });
         try
         {
             return string.Concat(_render(messages).Select(span => span.Text)).Contains(Probe, StringComparison.Ordinal);

@@ -178,18 +178,22 @@ public abstract partial class BackendConformance : IDisposable
     [InlineData(2, 2, 32, 0, 0, 0)]
     public void RotaryTableRotateAndStoreAndPagedAttention(int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap)
     {
-        var shape = new AttentionShape(heads, kvHeads, headDim, 1f / MathF.Sqrt(headDim), window, softCap);
+        var plain = new AttentionShape(heads, kvHeads, headDim, 1f / MathF.Sqrt(headDim), window, softCap, heads % 3 == 0 ? new ScaleGrowth(0.3f, 20) : default);
         var pairs = heads % 2 == 0 ? RotaryPairs.Neighbours : RotaryPairs.Halves;
-        var frequencies = new RotaryFrequencies([.. Enumerable.Range(0, rotaryDim / 2).Select(i => MathF.Pow(10000, -2f * i / rotaryDim))], 1.1f, new DynamicBase(10000, 2, 40));
+        var frequencies = new RotaryFrequencies([.. Enumerable.Range(0, rotaryDim / 2).Select(i => MathF.Pow(10000, -2f * i / rotaryDim))], 1.1f, heads > 4 ? new DynamicBase(10000, 2, 40) : null,
+            new LongFrequencies([.. Enumerable.Range(0, rotaryDim / 2).Select(i => 0.5f / (i + 1))], 45));
 
         // Contexts that end inside, at and just behind a page; a prefill, a chunk in the middle, decodes.
         (int Start, int Count)[][] rounds = [[(0, 37), (0, 16), (0, 1), (0, 50)], [(37, 1), (16, 17), (1, 1), (50, 70)]];
         var rows = rounds.Select(r => r.Sum(s => s.Count)).ToArray();
-        var qkv = rows.Select(r => Values(r * shape.QkvColumns)).ToArray();
-        float[] expected = new float[rows.Sum() * (shape.QueryColumns + rotaryDim)], actual = new float[expected.Length];
+        var qkv = rows.Select(r => Values(r * plain.QkvColumns)).ToArray();
+        var sinks = Values(heads, scale: 3);
+        float[] expected = new float[rows.Sum() * (plain.QueryColumns + rotaryDim)], actual = new float[expected.Length];
         var seed = _random.Next();
         foreach (var (backend, result) in Both(expected, actual))
         {
+            using var pinned = new Pinned(MemoryMarshal.AsBytes<float>(sinks).ToArray());
+            var shape = plain with { Sinks = heads % 2 == 0 ? backend.LoadVector("sinks", DType.F32, heads, pinned[0]) : null };
             using var pages = backend.AllocateKvPages(2, 40, 16, kvHeads, headDim);
             Poison(backend, pages);
             var rest = result.AsMemory();

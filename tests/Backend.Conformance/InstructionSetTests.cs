@@ -11,7 +11,7 @@ public sealed class InstructionSetTests(ITestOutputHelper output)
     [InlineData("DOTNET_EnableHWIntrinsic")]
     public async Task ConformanceHoldsWithout(params string[] switches)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, UseShellExecute = false };
         if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")
         {
             start.ArgumentList.Add(typeof(InstructionSetTests).Assembly.Location);

@@ -320,18 +320,23 @@ public sealed class LifecycleTests : IDisposable
         }
     }
 
-    [Fact]
-    public async Task CL06_disposing_while_the_model_loads_ends_those_who_wait()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task CL06_disposing_while_the_model_loads_ends_those_who_wait_and_keeps_nothing(double fraction)
     {
         var client = Client();
         using var reached = new ManualResetEventSlim();
         using var goOn = new ManualResetEventSlim();
-        var loading = client.LoadAsync(new Reporter(_ =>
+        var loading = client.LoadAsync(new Reporter(progress =>
         {
-            reached.Set();
-            goOn.Wait(Chat.Patience);
+            if (progress.Fraction >= fraction)
+            {
+                reached.Set();
+                goOn.Wait(Chat.Patience);
+            }
         }));
-        reached.Wait(Chat.Patience);
+        Assert.True(reached.Wait(Chat.Patience));
         var call = client.GetResponseAsync(Hello, Chat.Greedy(5));
         client.Dispose();
         goOn.Set();

@@ -7,11 +7,21 @@ namespace KvPrefetch.Engine.Backends;
 /// <param name="Scale">Factor on every score before the softmax.</param>
 /// <param name="Window">Tokens that a token sees, itself included; 0 sees all before it.</param>
 /// <param name="SoftCap">Scaled scores become cap * tanh(score / cap); 0 leaves them.</param>
-internal readonly record struct AttentionShape(int Heads, int KvHeads, int HeadDim, float Scale, int Window = 0, float SoftCap = 0)
+/// <param name="Growth">How the scale grows with the query's position; the default does not.</param>
+/// <param name="Sinks">One more score for each query head, <c>[heads]</c>, which takes its share of the softmax and has no value; or null. Neither scaled nor capped.</param>
+internal readonly record struct AttentionShape(int Heads, int KvHeads, int HeadDim, float Scale, int Window = 0, float SoftCap = 0, ScaleGrowth Growth = default, DeviceBuffer? Sinks = null)
 {
     public int QueryColumns => Heads * HeadDim;
     public int KeyColumns => KvHeads * HeadDim;
 
     /// <summary>Columns of a row that holds q, k and v side by side.</summary>
     public int QkvColumns => QueryColumns + (2 * KeyColumns);
+}
+
+/// <summary>Attention that sharpens far out: scores are multiplied by 1 + Beta * ln(1 + floor(position / Length)) of the query.</summary>
+/// <param name="Beta">0: no growth.</param>
+/// <param name="Length">Positions from one step of the growth to the next.</param>
+internal readonly record struct ScaleGrowth(float Beta, int Length)
+{
+    public float At(int position) => Beta == 0 ? 1f : (float)(1 + (Beta * Math.Log(1 + (position / Length))));
 }

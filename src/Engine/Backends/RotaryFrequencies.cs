@@ -13,7 +13,18 @@ internal enum RotaryPairs
 /// <param name="Inverse">Inverse frequencies, <c>[rotaryDim / 2]</c>.</param>
 /// <param name="Magnitude">Factor on cosine and sine (yarn's attention factor; 1 otherwise).</param>
 /// <param name="Dynamic">Set when the base grows with the length of the sequence.</param>
-internal sealed record RotaryFrequencies(float[] Inverse, float Magnitude, DynamicBase? Dynamic = null);
+/// <param name="Long">Set when sequences beyond a length have frequencies of their own.</param>
+internal sealed record RotaryFrequencies(float[] Inverse, float Magnitude, DynamicBase? Dynamic = null, LongFrequencies? Long = null)
+{
+    /// <summary>Inverse frequency of pair <paramref name="i"/> for a token whose rotary length (<see cref="StepInputs.RotaryLengths"/>) is <paramref name="length"/>.</summary>
+    public float At(int i, int length) =>
+        Dynamic is { } dynamic && length > dynamic.OriginalLength ? dynamic.Inverse(i, 2 * Inverse.Length, length)
+        : Long is { } far && length > far.OriginalLength ? far.Inverse[i]
+        : Inverse[i];
+}
+
+/// <summary>The inverse frequencies of tokens in a sequence longer than <paramref name="OriginalLength"/>.</summary>
+internal sealed record LongFrequencies(float[] Inverse, int OriginalLength);
 
 /// <summary>Dynamic NTK scaling: beyond <paramref name="OriginalLength"/> the base is Theta * (Factor * length / OriginalLength - (Factor - 1)) ^ (d / (d - 2)).</summary>
 internal sealed record DynamicBase(double Theta, double Factor, int OriginalLength)

@@ -13,6 +13,8 @@ internal enum RopeKind
     Llama3,
     /// <summary>As Llama3 with a ramp over dimensions, and attention scaled.</summary>
     Yarn,
+    /// <summary>Each frequency divided by a factor of its own; other factors in sequences longer than the model was trained for.</summary>
+    LongRope,
 }
 
 /// <summary>Rotary position embedding as a config describes it, with transformers' defaults filled in and every number checked.</summary>
@@ -21,13 +23,13 @@ internal sealed record RopeParameters
     private const double Tiny = 1e-6;
     private const double Huge = 1e6;
 
-    private static readonly string[] Kinds = ["default", "linear", "dynamic", "llama3", "yarn"];
+    private static readonly string[] Kinds = ["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su"];
 
     /// <summary>Keys that some kind uses. One that the kind at hand does not use changes nothing, in the reference either.</summary>
     private static readonly HashSet<string> Known = new(StringComparer.Ordinal)
     {
         "rope_type", "type", "rope_theta", "partial_rotary_factor", "factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor",
-        "beta_fast", "beta_slow", "attention_factor", "mscale", "mscale_all_dim", "truncate", "finetuned",
+        "beta_fast", "beta_slow", "attention_factor", "mscale", "mscale_all_dim", "truncate", "finetuned", "short_factor", "long_factor",
     };
 
     public required RopeKind Kind { get; init; }
@@ -41,7 +43,7 @@ internal sealed record RopeParameters
     /// <summary>How much longer than trained; at least 1. Unused by Default.</summary>
     public double Factor { get; init; } = 1;
 
-    /// <summary>Positions that the model was trained for. Used by Dynamic, Llama3 and Yarn; 0 otherwise.</summary>
+    /// <summary>Positions that the model was trained for. Used by Dynamic, Llama3, Yarn and LongRope; 0 otherwise.</summary>
     public int OriginalMaxPositions { get; init; }
 
     /// <summary>Llama3 only; below <see cref="HighFrequencyFactor"/>.</summary>
@@ -56,7 +58,13 @@ internal sealed record RopeParameters
     /// <summary>Yarn only; not above <see cref="BetaFast"/>.</summary>
     public double BetaSlow { get; init; } = 1;
 
-    /// <summary>Cosines and sines are multiplied by it: 1 except for Yarn, where it is resolved from attention_factor, mscale, mscale_all_dim and factor.</summary>
+    /// <summary>LongRope only: a divisor for each frequency, in sequences up to <see cref="OriginalMaxPositions"/>.</summary>
+    public IReadOnlyList<double> ShortFactors { get; init; } = [];
+
+    /// <summary>LongRope only: the same for longer sequences.</summary>
+    public IReadOnlyList<double> LongFactors { get; init; } = [];
+
+    /// <summary>Cosines and sines are multiplied by it: 1 except for Yarn, where it is resolved from attention_factor, mscale, mscale_all_dim and factor, and LongRope.</summary>
     public double AttentionFactor { get; init; } = 1;
 
     /// <summary>Yarn only; null where the config is silent. Some families scale attention by it once more.</summary>
@@ -102,6 +110,11 @@ internal sealed record RopeParameters
         if (kind is "default")
         {
             return plain;
+        }
+
+        if (kind is "longrope" or "su")
+        {
+            return ReadLongRope(config, section, plain);
         }
 
         var scaled = plain with { Factor = section.GetDouble("factor", 1, Huge) };
@@ -165,6 +178,23 @@ internal sealed record RopeParameters
                 ?? (mscale > 0 && mscaleAllDim > 0 ? AttentionScale(scaled.Factor, mscale.Value) / AttentionScale(scaled.Factor, mscaleAllDim.Value) : AttentionScale(scaled.Factor, 1)),
         };
         return yarn.BetaFast >= yarn.BetaSlow ? yarn : throw section.Invalid("beta_fast", "must not be below beta_slow");
+    }
+
+    private static RopeParameters ReadLongRope(ConfigSection config, ConfigSection section, RopeParameters plain)
+    {
+        double[] Factors(string field) => section.FindDoubleArray(field, Tiny, Huge) ?? throw section.Invalid(field, "must be given for longrope");
+
+        var original = Original(config, section);
+        var factor = section.FindDouble("factor", Tiny, Huge) ?? ((double)config.GetInt32("max_position_embeddings", 1, int.MaxValue) / original);
+        return plain with
+        {
+            Kind = RopeKind.LongRope,
+            Factor = factor,
+            OriginalMaxPositions = original,
+            ShortFactors = Factors("short_factor"),
+            LongFactors = Factors("long_factor"),
+            AttentionFactor = section.FindDouble("attention_factor", Tiny, Huge) ?? (factor <= 1 || original <= 1 ? 1 : Math.Sqrt(1 + (Math.Log(factor) / Math.Log(original)))),
+        };
     }
 
     /// <summary>The scale that the authors of YaRN found to keep attention as sharp as before.</summary>

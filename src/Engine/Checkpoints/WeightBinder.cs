@@ -70,6 +70,9 @@ internal sealed class WeightBinder
     /// <summary>Leaves alone the tensors whose full name ends so, such as <c>.rotary_emb.inv_freq</c>.</summary>
     public void IgnoreSuffix(string suffix) => Ignore(n => n.EndsWith(suffix, StringComparison.Ordinal));
 
+    /// <summary>One line for whoever opened the checkpoint.</summary>
+    public void Log(string line) => _ledger.Log?.Invoke(line);
+
     /// <summary>Closes the account: throws <see cref="ModelIncompleteException"/> with all names that are missing or left over,
     /// <see cref="ModelFormatException"/> with code <c>BoundTwice</c> when the model asked for a tensor twice, <c>FileChanged</c> when a file was changed meanwhile.</summary>
     public void Complete() => _ledger.Close();
@@ -77,6 +80,7 @@ internal sealed class WeightBinder
     private sealed class Ledger(Checkpoint checkpoint, Action<string>? log)
     {
         public Checkpoint Checkpoint { get; } = checkpoint;
+        public Action<string>? Log { get; } = log;
         public HashSet<string> Bound { get; } = new(StringComparer.Ordinal);
         public List<string> Missing { get; } = [];
         public List<string> Twice { get; } = [];
@@ -100,7 +104,7 @@ internal sealed class WeightBinder
 
             if (rest.Count > 0)
             {
-                log?.Invoke($"{rest.Count} tensors of the checkpoint are not used: {Excerpt.List(rest)}.");
+                Log?.Invoke($"{rest.Count} tensors of the checkpoint are not used: {Excerpt.List(rest)}.");
             }
 
             Checkpoint.RequireUnchanged();

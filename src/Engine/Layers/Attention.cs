@@ -22,8 +22,20 @@ internal sealed record Attention(int Layer, AttentionShape Shape, int Rotary, Ro
         var qkv = scratch.Qkv.Slice(0, Shape.QkvColumns);
         Rows q = qkv.Slice(0, Shape.QueryColumns), k = qkv.Slice(Shape.QueryColumns, Shape.KeyColumns), mixed = scratch.Mixed.Slice(0, Shape.QueryColumns);
         backend.Linear(x, Qkv, qkv, step.TokenCount);
-        Norm?.Forward(backend, q, k, Shape, step.TokenCount);
-        backend.RotateAndStore(step, Layer, qkv, Rotary < 0 ? scratch.Rotary[0].Slice(0, 0) : scratch.Rotary[Rotary], Pairs, Shape);
+        var still = scratch.Rotary[0].Slice(0, 0);
+        if (Norm is { AfterRotation: false })
+        {
+            Norm.Forward(backend, q, k, Shape, step.TokenCount);
+        }
+
+        backend.RotateAndStore(step, Layer, qkv, Rotary < 0 ? still : scratch.Rotary[Rotary], Pairs, Shape);
+        if (Norm is { AfterRotation: true })
+        {
+            // The pages are to hold the normed keys: they are stored once more, without turning.
+            Norm.Forward(backend, q, k, Shape, step.TokenCount);
+            backend.RotateAndStore(step, Layer, qkv, still, Pairs, Shape);
+        }
+
         backend.PagedAttention(step, Layer, q, mixed, Shape);
         if (Gate is not null)
         {
@@ -41,7 +53,8 @@ internal sealed record Attention(int Layer, AttentionShape Shape, int Rotary, Ro
 /// <param name="Key">Gain of k.</param>
 /// <param name="Epsilon">Added to the mean square.</param>
 /// <param name="WholeRow">All heads together rather than each by itself.</param>
-internal sealed record QkNorm(DeviceBuffer Query, DeviceBuffer Key, float Epsilon, bool WholeRow)
+/// <param name="AfterRotation">q and k are turned first.</param>
+internal sealed record QkNorm(DeviceBuffer Query, DeviceBuffer Key, float Epsilon, bool WholeRow, bool AfterRotation = false)
 {
     public void Forward(IBackend backend, Rows q, Rows k, AttentionShape shape, int rows)
     {

@@ -28,10 +28,19 @@ internal static class RotaryPositions
                 return new RotaryFrequencies([.. inverse.Select(f => Llama3(rope, f))], 1f);
             case RopeKind.Yarn:
                 return Yarn(rope, inverse, rotaryDim);
+            case RopeKind.LongRope:
+                return new RotaryFrequencies(
+                    Divided(inverse, rope.ShortFactors, "short_factor"),
+                    (float)rope.AttentionFactor,
+                    Long: new LongFrequencies(Divided(inverse, rope.LongFactors, "long_factor"), rope.OriginalMaxPositions));
             default:
                 throw new UnsupportedModelException($"Rope kind {rope.Kind} is not implemented.", "rope_parameters");
         }
     }
+
+    private static float[] Divided(float[] inverse, IReadOnlyList<double> factors, string field) => factors.Count == inverse.Length
+        ? [.. inverse.Select((f, i) => 1f / ((float)factors[i] / f))]
+        : throw new ModelFormatException("InvalidField", $"rope_parameters.{field} has {factors.Count} numbers; it must have one for each of the {inverse.Length} turning pairs of a head.", "config.json", "rope_parameters." + field);
 
     /// <summary>Long wavelengths are stretched by the factor, short ones kept, those between blended.</summary>
     private static float Llama3(RopeParameters rope, float frequency)

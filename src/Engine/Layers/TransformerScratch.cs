@@ -10,6 +10,9 @@ internal sealed record TransformerWidths(int Hidden, int Inner, AttentionShape A
 
     /// <summary>Largest output of a recurrent layer before its last product.</summary>
     public int Scanned { get; init; }
+
+    /// <summary>Null where no layer has experts.</summary>
+    public ExpertWidths? Experts { get; init; }
 }
 
 /// <summary>Activations of a decoder-only transformer, allocated once for the largest step.</summary>

@@ -5,7 +5,7 @@ using KvPrefetch.Engine.Numerics;
 namespace KvPrefetch.Engine.Layers;
 
 /// <summary>Binds a checkpoint's tensors by name and shape and hands them to a backend. A missing tensor gives an empty weight until <see cref="Complete"/> reports it with all others.</summary>
-internal sealed unsafe class WeightLoader
+internal sealed unsafe partial class WeightLoader
 {
     private readonly WeightBinder _binder;
     private readonly string _prefix;
@@ -28,8 +28,24 @@ internal sealed unsafe class WeightLoader
     /// <summary>Leaves tensors alone whose full name ends so.</summary>
     public void IgnoreSuffix(string suffix) => _binder.IgnoreSuffix(suffix);
 
+    /// <summary>Leaves tensors alone whose name begins so.</summary>
+    public void IgnorePrefix(string prefix) => _binder.IgnorePrefix(_prefix + prefix);
+
+    /// <summary>True when the checkpoint has a tensor of this name.</summary>
+    public bool Contains(string name) => _binder.Contains(_prefix + name);
+
+    /// <summary>Host memory with weights that could not be used where they are mapped; whoever owns the model gives it back.</summary>
+    public IReadOnlyList<DeviceBuffer> Copies => _totals.Copies;
+
     /// <summary>To be called when everything is bound and before anything is allocated: throws when tensors are missing or left over.</summary>
-    public void Complete() => _binder.Complete();
+    public void Complete()
+    {
+        _binder.Complete();
+        if (_totals.Copies.Count > 0)
+        {
+            _binder.Log($"{_totals.Copies.Count} matrices are stored with inputs before outputs; transposed copies take {_totals.Copies.Sum(c => c.Length * c.Type.ByteSize())} bytes.");
+        }
+    }
 
     /// <summary>The matrix <c>[rows, columns]</c>.</summary>
     public Weight Matrix(string name, int rows, int columns)
@@ -39,25 +55,6 @@ internal sealed unsafe class WeightLoader
         return tensor.Exists
             ? Backend.LoadMatrix(_prefix + name, tensor.Type, rows, columns, (nint)tensor.Address)
             : new Weight(name, DType.F32, rows, columns, DeviceBuffer.OnHost(DType.F32, 0));
-    }
-
-    /// <summary>True when the checkpoint has this tensor: for names that differ from folder to folder.</summary>
-    public bool Contains(string name) => _binder.Contains(_prefix + name);
-
-    /// <summary>Parts of the matrix <c>[rows, columns]</c>: some rows each, in the order they are wanted.</summary>
-    public Projection[] MatrixParts(string name, int rows, int columns, IEnumerable<Range> parts)
-    {
-        var tensor = _binder.Bind(_prefix + name, rows, columns);
-        _totals.Parameters += (long)rows * columns;
-        return [.. parts.Select(part =>
-        {
-            var (first, count) = part.GetOffsetAndLength(rows);
-            return new Projection(
-                tensor.Exists
-                    ? Backend.LoadMatrix(_prefix + name, tensor.Type, count, columns, (nint)tensor.Address + (nint)((long)first * columns * tensor.Type.ByteSize()))
-                    : new Weight(name, DType.F32, count, columns, DeviceBuffer.OnHost(DType.F32, 0)),
-                Bias: null);
-        })];
     }
 
     /// <summary>The vector <c>[length]</c> as float32, <paramref name="offset"/> added to every element.</summary>
@@ -130,5 +127,6 @@ internal sealed unsafe class WeightLoader
     private sealed class Totals
     {
         public long Parameters { get; set; }
+        public List<DeviceBuffer> Copies { get; } = [];
     }
 }

@@ -12,32 +12,34 @@ internal abstract class DecoderFamily : IModelFamily
     /// <param name="headDim">True where the family knows head_dim; else it is hidden_size / heads.</param>
     /// <param name="tied">What a missing tie_word_embeddings means.</param>
     /// <param name="scale">Factor on attention scores; null is 1 / sqrt(head_dim).</param>
-    protected DecoderFamily(HfConfig config, string epsilon = "rms_norm_eps", bool headDim = true, bool tied = false, Func<int, float>? scale = null)
+    /// <param name="fields">Names of the fields with the sizes, where they are not everybody's.</param>
+    protected DecoderFamily(HfConfig config, string epsilon = "rms_norm_eps", bool headDim = true, bool tied = false, Func<int, float>? scale = null, SizeFields? fields = null)
     {
         Config = config;
+        fields ??= new SizeFields();
         if (config.Quantization is { } quantization)
         {
             throw config.Unsupported("quantization_config", $"'{quantization.FindString("quant_method") ?? "given"}'", "weights in BF16, F16 or F32");
         }
 
-        Hidden = config.GetInt32("hidden_size", 1, 1 << 20);
-        Inner = config.GetInt32("intermediate_size", 1, 1 << 22);
-        Layers = config.GetInt32("num_hidden_layers", 1, 1024);
+        Hidden = config.GetInt32(fields.Hidden, 1, 1 << 20);
+        Inner = config.FindInt32(fields.Inner, 1, 1 << 22) ?? (fields.InnerPerHidden > 0 ? fields.InnerPerHidden * Hidden : config.GetInt32(fields.Inner, 1, 1 << 22));
+        Layers = config.GetInt32(fields.Layers, 1, 1024);
         Vocabulary = config.GetInt32("vocab_size", 1, 1 << 24);
-        MaxPositions = config.GetInt32("max_position_embeddings", 1, int.MaxValue);
+        MaxPositions = config.GetInt32(fields.Positions, 1, int.MaxValue);
         Epsilon = (float)config.GetDouble(epsilon, 1e-12, 1);
         TiedHead = config.GetBoolean("tie_word_embeddings", tied);
-        var heads = config.GetInt32("num_attention_heads", 1, 4096);
-        var kvHeads = config.GetInt32("num_key_value_heads", 1, 4096, heads);
+        var heads = config.GetInt32(fields.Heads, 1, 4096);
+        var kvHeads = fields.KvHeads is null ? heads : config.GetInt32(fields.KvHeads, 1, 4096, heads);
         if (heads % kvHeads != 0)
         {
-            throw config.Invalid("num_attention_heads", $"must be a multiple of num_key_value_heads ({kvHeads})");
+            throw config.Invalid(fields.Heads, $"must be a multiple of num_key_value_heads ({kvHeads})");
         }
 
         var given = headDim ? config.FindInt32("head_dim", 2, 1024) : null;
         if (given is null && Hidden % heads != 0)
         {
-            throw config.Invalid("hidden_size", $"must be a multiple of num_attention_heads ({heads}) where head_dim is not given");
+            throw config.Invalid(fields.Hidden, $"must be a multiple of {fields.Heads} ({heads}) where head_dim is not given");
         }
 
         var size = given ?? (Hidden / heads);
@@ -78,10 +80,11 @@ internal abstract class DecoderFamily : IModelFamily
     /// <summary>See <see cref="TransformerWidths.Scanned"/>.</summary>
     protected int Scanned { get; init; }
 
-    protected virtual string EmbeddingName => "embed_tokens";
+    /// <summary>Names of the parts that stand between layers.</summary>
+    protected virtual BodyNames Names { get; } = new();
 
-    /// <summary>What stands before <c>embed_tokens</c>, <c>layers</c> and <c>norm</c>.</summary>
-    protected virtual string Prefix => "model.";
+    /// <summary>Rows of the experts' scratch; null where a family has none.</summary>
+    protected virtual ExpertWidths? ExpertWidths => null;
 
     protected virtual float EmbeddingScale => 1f;
     protected virtual float LogitScale => 1f;
@@ -92,25 +95,26 @@ internal abstract class DecoderFamily : IModelFamily
         weights.IgnoreSuffix(".rotary_emb.inv_freq");    // written by old transformers; computed from the config
         if (TiedHead)
         {
-            weights.IgnoreSuffix("lm_head.weight");
+            weights.IgnoreSuffix(Names.Head + ".weight");
         }
 
-        var body = weights.Scope(Prefix);
-        var table = body.Matrix(EmbeddingName + ".weight", Vocabulary, Hidden);
-        Block[] blocks = [.. Enumerable.Range(0, Layers).SelectMany(i => Layer(body.Scope($"layers.{i}."), i))];
+        var body = weights.Contains(Names.Prefix + Names.Table + ".weight") || !Names.PrefixMayLack ? weights.Scope(Names.Prefix) : weights;
+        var table = body.Matrix(Names.Table + ".weight", Vocabulary, Hidden);
+        var positions = Names.Positions is null ? null : body.Matrix(Names.Positions + ".weight", MaxPositions, Hidden);
+        Block[] blocks = [.. Enumerable.Range(0, Layers).SelectMany(i => Layer(body.Scope($"{Names.Layers}.{i}."), i))];
         var head = new Head(FinalNorm(body), [TiedHead ? new Projection(table, Bias: null) : OutputHead(weights)], LogitScale, LogitSoftCap);
         weights.Complete();
-        var widths = new TransformerWidths(Hidden, Inner, Attention, Rotary.Count == 0 ? [0] : [.. Rotary.Select(r => 2 * r.Inverse.Length)], Vocabulary) { Projected = Projected, Scanned = Scanned };
+        var widths = new TransformerWidths(Hidden, Inner, Attention, Rotary.Count == 0 ? [0] : [.. Rotary.Select(r => 2 * r.Inverse.Length)], Vocabulary) { Experts = ExpertWidths, Projected = Projected, Scanned = Scanned };
         var scratch = new TransformerScratch(weights.Backend, maxTokens, maxSamples, widths);
-        return new DecoderModel(new Decoder(weights.Backend, new Embedding(table, EmbeddingScale), Rotary, blocks, head, scratch));
+        return new DecoderModel(new Decoder(weights.Backend, new Embedding(table, EmbeddingScale, positions), Rotary, blocks, head, scratch), weights.Copies);
     }
 
     /// <summary>The blocks of layer <paramref name="i"/>; names are relative to the layer.</summary>
     protected abstract IEnumerable<Block> Layer(WeightLoader weights, int i);
 
-    protected virtual Norm FinalNorm(WeightLoader weights) => weights.RmsNorm("norm", Hidden, Epsilon);
+    protected virtual Norm FinalNorm(WeightLoader weights) => weights.RmsNorm(Names.Norm, Hidden, Epsilon);
 
-    protected virtual Projection OutputHead(WeightLoader weights) => weights.Linear("lm_head", Vocabulary, Hidden);
+    protected virtual Projection OutputHead(WeightLoader weights) => weights.Linear(Names.Head, Vocabulary, Hidden);
 
     /// <summary>self_attn with q_proj, k_proj, v_proj and o_proj.</summary>
     protected Attention SelfAttention(WeightLoader weights, int layer, bool bias = false, bool outputBias = false, int rotary = 0, int window = 0, RotaryPairs pairs = RotaryPairs.Halves, QkNorm? norm = null, string output = "o_proj")
@@ -167,9 +171,51 @@ internal abstract class DecoderFamily : IModelFamily
 }
 
 /// <summary>A decoder as a model.</summary>
-internal sealed class DecoderModel(Decoder decoder) : IModel
+/// <param name="decoder">Disposed with the model.</param>
+/// <param name="copies">Weights that are not where the checkpoint is mapped.</param>
+internal sealed class DecoderModel(Decoder decoder, IReadOnlyList<DeviceBuffer> copies) : IModel
 {
     public Rows Forward(in StepInputs step) => decoder.Forward(step);
 
-    public void Dispose() => decoder.Dispose();
+    public void Dispose()
+    {
+        decoder.Dispose();
+        foreach (var copy in copies)
+        {
+            copy.Dispose();
+        }
+    }
+}
+
+/// <summary>Fields of config.json with the sizes of a model.</summary>
+internal sealed record SizeFields
+{
+    public string Hidden { get; init; } = "hidden_size";
+    public string Inner { get; init; } = "intermediate_size";
+
+    /// <summary>The inner width where its field is absent, as a multiple of the hidden one; 0: the field must be there.</summary>
+    public int InnerPerHidden { get; init; }
+    public string Layers { get; init; } = "num_hidden_layers";
+    public string Heads { get; init; } = "num_attention_heads";
+
+    /// <summary>Null where the family has as many as query heads, whatever the config says.</summary>
+    public string? KvHeads { get; init; } = "num_key_value_heads";
+    public string Positions { get; init; } = "max_position_embeddings";
+}
+
+/// <summary>Names of tensors and groups outside the layers.</summary>
+internal sealed record BodyNames
+{
+    /// <summary>Before all names but the head's.</summary>
+    public string Prefix { get; init; } = "model.";
+
+    /// <summary>Some checkpoints of the family leave the prefix out.</summary>
+    public bool PrefixMayLack { get; init; }
+    public string Table { get; init; } = "embed_tokens";
+
+    /// <summary>Learned positions, or null.</summary>
+    public string? Positions { get; init; }
+    public string Layers { get; init; } = "layers";
+    public string Norm { get; init; } = "norm";
+    public string Head { get; init; } = "lm_head";
 }

@@ -52,7 +52,7 @@ internal sealed class Mamba2 : IModelFamily
         var head = new Head(body.RmsNorm("norm_f", _hidden, _epsilon), [_tied ? new Projection(table, Bias: null) : weights.Linear("lm_head", Shape.Vocabulary, _hidden)]);
         weights.Complete();
         var widths = new TransformerWidths(_hidden, Inner: 0, default, [0], Shape.Vocabulary) { Projected = StateSpace.InputColumns(_mamba.Shape), Scanned = _mamba.Shape.Columns };
-        return new DecoderModel(new Decoder(weights.Backend, new Embedding(table), [], blocks, head, new TransformerScratch(weights.Backend, maxTokens, maxSamples, widths)));
+        return new DecoderModel(new Decoder(weights.Backend, new Embedding(table), [], blocks, head, new TransformerScratch(weights.Backend, maxTokens, maxSamples, widths)), weights.Copies);
     }
 
     private Block Layer(WeightLoader weights, int i)

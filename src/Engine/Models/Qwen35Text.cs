@@ -42,11 +42,7 @@ internal sealed class Qwen35Text : DecoderFamily
     private Attention GatedAttention(WeightLoader w, int i)
     {
         int headDim = Attention.HeadDim, heads = Attention.Heads;
-        var both = w.MatrixParts("q_proj.weight", 2 * Attention.QueryColumns, Hidden, Enumerable.Range(0, 2 * heads).Select(part =>
-        {
-            var start = ((part % heads * 2) + (part / heads)) * headDim;
-            return start..(start + headDim);
-        }));
+        var both = w.InterleavedLinear("q_proj", heads, 2, headDim, Hidden, bias: false);
         Projection[] qkv = [.. both[..heads], w.Linear("k_proj", Attention.KeyColumns, Hidden), w.Linear("v_proj", Attention.KeyColumns, Hidden)];
         return new Attention(Ordinal(_types, i), Attention, Rotary: 0, RotaryPairs.Halves, qkv, [w.Linear("o_proj", Hidden, Attention.QueryColumns)])
         {

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Backends.Cpu;
@@ -10,8 +11,9 @@ public sealed class FamilyGoldenTests
     public static TheoryData<string> Families => [.. (string[])
     [
         "llama-bias", "llama-gqa", "llama-mqa-headdim", "llama-rope-dynamic", "llama-rope-linear", "llama-rope-llama3", "llama-rope-yarn", "llama-tied-mha",
-        "arcee", "cohere", "cohere2", "ernie4_5", "exaone4", "gemma", "gemma2", "gemma3_text", "glm4", "granite", "helium", "internlm3", "lfm2", "mamba2", "falcon_h1", "qwen3_5_text", "ministral", "mistral-window",
+        "arcee", "cohere", "cohere2", "ernie4_5", "exaone4", "gemma", "gemma2", "gemma3_text", "glm4", "granite", "helium", "internlm3", "lfm2", "mamba2", "falcon_h1", "qwen3_5_text", "olmo_hybrid", "ministral", "mistral-window",
         "nemotron", "olmo2", "olmo3", "phi", "phi3", "qwen2", "qwen2-window", "qwen3", "seed_oss", "smollm3", "stablelm", "starcoder2",
+        "apertus", "gpt2", "gpt_neox", "hunyuan_v1_dense", "ministral3", "phi3-longrope",
     ]];
 
     [Theory, MemberData(nameof(Families))]
@@ -25,6 +27,24 @@ public sealed class FamilyGoldenTests
 
     [Theory, MemberData(nameof(Families))]
     public void TheNaiveBackendEqualsTheReferenceToo(string family) => Check(family, () => new ReferenceBackend(), chunk: 512);
+
+    /// <summary>Prompts of eight lengths in one batch: who runs beside a sequence changes no bit of it.</summary>
+    [Theory, MemberData(nameof(Families))]
+    public void EightPromptsInOneBatchGiveTheBitsThatEachGivesAlone(string family)
+    {
+        const int Steps = 4;
+        var folder = Path.Combine(TestAssets.Shared, "goldens", "families", family);
+        using var harness = new ModelHarness(folder, CpuBackend.Create(2), chunk: 64);
+        var random = new Random(8);
+        List<int[]> prompts = [.. ((int[])[1, 2, 5, 9, 16, 17, 33, 41]).Select(length => Enumerable.Range(0, length).Select(_ => random.Next(harness.Vocabulary)).ToArray())];
+        var together = harness.GreedyBatch(prompts, Steps);
+        for (var i = 0; i < prompts.Count; i++)
+        {
+            var alone = harness.Greedy(prompts[i], Steps, out var tokens);
+            Assert.Equal(tokens, together[i].Tokens);
+            Assert.All(alone.Zip(together[i].Logits), pair => Assert.True(MemoryMarshal.AsBytes<float>(pair.First).SequenceEqual(MemoryMarshal.AsBytes<float>(pair.Second)), $"prompt of {prompts[i].Length} tokens"));
+        }
+    }
 
     private static void Check(string family, Func<IBackend> backend, int chunk)
     {

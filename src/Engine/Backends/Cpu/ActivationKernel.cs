@@ -72,43 +72,28 @@ internal unsafe struct ActivationKernel<TLanes, V, TActivation> : IParallelJob
     public long Up;
     public float* Output;
     public long OutputStride;
-    public int Rows;
     public int Columns;
     public Activation Constants;
 
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        // Rows are few in decode: split columns then, at whole vectors, rows otherwise.
-        if (Rows < threads)
+        for (var row = from; row < end; row++)
         {
-            var piece = (Columns / threads) & ~(TLanes.Width - 1);
-            int from = thread * piece, to = thread == threads - 1 ? Columns : from + piece;
-            for (var row = 0; row < Rows; row++)
-            {
-                Row(X + (row * XStride), Output + (row * OutputStride), from, to);
-            }
-
-            return;
-        }
-
-        int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
-        for (var row = first; row < end; row++)
-        {
-            Row(X + (row * XStride), Output + (row * OutputStride), 0, Columns);
+            Row(X + (row * XStride), Output + (row * OutputStride), Columns);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Row(float* x, float* output, int from, int to)
+    private readonly void Row(float* x, float* output, int columns)
     {
-        var i = from;
-        for (; i + TLanes.Width <= to; i += TLanes.Width)
+        var i = 0;
+        for (; i + TLanes.Width <= columns; i += TLanes.Width)
         {
             var y = TActivation.Of(TLanes.Load(x + i), in Constants);
             TLanes.Store(Up == 0 ? y : TLanes.Multiply(y, TLanes.Load(x + i + Up)), output + i);
         }
 
-        for (; i < to; i++)
+        for (; i < columns; i++)
         {
             output[i] = (float)Constants.Of(x[i]) * (Up == 0 ? 1f : x[i + Up]);
         }
@@ -123,14 +108,12 @@ internal unsafe struct ScalarActivationKernel : IParallelJob
     public long Up;
     public float* Output;
     public long OutputStride;
-    public int Rows;
     public int Columns;
     public Activation Constants;
 
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
-        for (var row = first; row < end; row++)
+        for (var row = from; row < end; row++)
         {
             float* x = X + (row * XStride), output = Output + (row * OutputStride);
             for (var i = 0; i < Columns; i++)

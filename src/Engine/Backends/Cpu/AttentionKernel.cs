@@ -38,12 +38,13 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
 
     /// <summary>0: none.</summary>
     public float SoftCap;
+    public ScaleGrowth Growth;
+
+    /// <summary>One more score for each query head, without a value; null: none.</summary>
+    public float* Sinks;
 
     /// <summary>Blocks of rows over all sequences; each is computed for every KV head.</summary>
     public int Blocks;
-
-    /// <summary>Next unclaimed (block, head), shared by all threads.</summary>
-    public int* Next;
 
     /// <summary><see cref="ScratchFloats"/> for each thread.</summary>
     public float* Scratch;
@@ -53,33 +54,31 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     /// <summary>Per thread: accumulators, running maximum and running sum of every state, scores of four states.</summary>
     public static long ScratchFloats(int group, int headDim, int pageSize) => checked(((long)BlockRows(group) * group * (headDim + 2)) + (4L * pageSize) + 16);
 
-    public readonly void Run(int thread, int threads)
+    /// <summary>An item is a block for one KV head.</summary>
+    public readonly void Run(int from, int end, int thread)
     {
-        var scratch = Scratch + (thread * ScratchFloats(Group, HeadDim, PageSize));
-        var blockRows = BlockRows(Group);
-        while (true)
+        for (var item = from; item < end; item++)
         {
-            var task = Interlocked.Increment(ref *Next) - 1;
-            if (task >= Blocks * KvHeads)
+            // Last blocks first: they see the most context, and the short ones fill the gaps at the end.
+            Item(Blocks - 1 - (item / KvHeads), item % KvHeads, Scratch + (thread * ScratchFloats(Group, HeadDim, PageSize)));
+        }
+    }
+
+    private readonly void Item(int block, int kvHead, float* scratch)
+    {
+        var blockRows = BlockRows(Group);
+        for (var s = 0; s < Sequences; s++)
+        {
+            var rows = RowStarts[s + 1] - RowStarts[s];
+            var blocks = (rows + blockRows - 1) / blockRows;
+            if (block < blocks)
             {
+                var first = RowStarts[s] + (block * blockRows);
+                Block(BlockTables + BlockTableStarts[s], kvHead, first, Math.Min(blockRows, RowStarts[s + 1] - first), scratch);
                 return;
             }
 
-            // Last blocks first: they see the most context, and the short ones fill the gaps at the end.
-            var block = Blocks - 1 - (task / KvHeads);
-            for (var s = 0; s < Sequences; s++)
-            {
-                var rows = RowStarts[s + 1] - RowStarts[s];
-                var blocks = (rows + blockRows - 1) / blockRows;
-                if (block < blocks)
-                {
-                    var first = RowStarts[s] + (block * blockRows);
-                    Block(BlockTables + BlockTableStarts[s], task % KvHeads, first, Math.Min(blockRows, RowStarts[s + 1] - first), scratch);
-                    break;
-                }
-
-                block -= blocks;
-            }
+            block -= blocks;
         }
     }
 
@@ -89,8 +88,13 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
         var states = rows * Group;
         float* accumulators = scratch, maxima = accumulators + ((long)states * HeadDim), sums = maxima + states, scores = sums + states;
         new Span<float>(accumulators, states * HeadDim).Clear();
-        new Span<float>(maxima, states).Fill(float.NegativeInfinity);
-        new Span<float>(sums, states).Clear();
+        for (var state = 0; state < states; state++)
+        {
+            // A sink is a first token whose value is zero.
+            maxima[state] = Sinks is null ? float.NegativeInfinity : Sinks[(kvHead * Group) + (state % Group)];
+            sums[state] = Sinks is null ? 0 : 1;
+        }
+
         var firstPosition = Positions[firstRow];
         var pages = ((firstPosition + rows - 1) / PageSize) + 1;
         var q = Q + (firstRow * QStride) + ((long)kvHead * Group * HeadDim);
@@ -110,7 +114,7 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
                     int from = Math.Max(0, position - Window + 1 - pageStart), to = Math.Min(PageSize, position + 1 - pageStart);
                     if (from < to)
                     {
-                        var correction = Softmax(scores + (i * PageSize), from, to, ref maxima[state + i], ref sums[state + i]);
+                        var correction = Softmax(scores + (i * PageSize), from, to, Scale * Growth.At(position), ref maxima[state + i], ref sums[state + i]);
                         Accumulate(accumulators + ((long)(state + i) * HeadDim), correction, scores + (i * PageSize), values, from, to);
                     }
                 }
@@ -169,9 +173,9 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     /// <summary>One step of the online softmax: turns the scores from..to into weights relative to the new maximum (the rest into 0) and returns the factor on what was
     /// accumulated so far. The first page has maximum -infinity before it and so factor 0 on an empty sum.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly float Softmax(float* scores, int from, int to, ref float maximum, ref float sum)
+    private readonly float Softmax(float* scores, int from, int to, float factor, ref float maximum, ref float sum)
     {
-        V scale = TLanes.Broadcast(Scale), cap = TLanes.Broadcast(SoftCap), masked = TLanes.Broadcast(float.NegativeInfinity), highest = masked;
+        V scale = TLanes.Broadcast(factor), cap = TLanes.Broadcast(SoftCap), masked = TLanes.Broadcast(float.NegativeInfinity), highest = masked;
         for (var t = 0; t < PageSize; t += TLanes.Width)
         {
             var x = TLanes.Multiply(TLanes.Load(scores + t), scale);

@@ -49,7 +49,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             Width = width,
             Silu = activation is not null,
         };
-        Share(ref job, (long)step.TokenCount * x.Columns * (width + (job.Silu ? 8 : 0)));
+        Share(ref job, job.Pieces * step.SequenceCount, 4, (long)step.TokenCount * x.Columns * (width + (job.Silu ? 8 : 0)));
     }
 
     public void SelectiveScan(in StepInputs step, int state, Rows xbc, Rows steps, ScanWeights weights, ScanShape shape, Rows output)
@@ -68,7 +68,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             OutputStride = output.Stride,
             Shape = shape,
         };
-        Share(ref job, (long)step.TokenCount * shape.StateElements);
+        Share(ref job, shape.Heads * step.SequenceCount, 1, (long)step.TokenCount * shape.StateElements);
     }
 
     public void GatedDelta(in StepInputs step, int state, Rows qkv, Rows betas, Rows decays, DeltaWeights weights, DeltaShape shape, Rows output)
@@ -94,7 +94,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             OutputStride = output.Stride,
             Shape = shape,
         };
-        Share(ref job, 2L * step.TokenCount * shape.StateElements);
+        Share(ref job, shape.ValueHeads * step.SequenceCount, 1, 2L * step.TokenCount * shape.StateElements);
     }
 
     private void Multiply<TActivation>(Rows x, Rows gate, Activation activation, Rows output, int rows)
@@ -109,11 +109,10 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             Span = x.Columns / gate.Columns,
             Output = Floats(output),
             OutputStride = output.Stride,
-            Rows = rows,
             Columns = x.Columns,
             Constants = activation,
         };
-        Share(ref job, 8L * rows * x.Columns);
+        Share(ref job, rows, 1, 8L * rows * x.Columns);
     }
 }
 

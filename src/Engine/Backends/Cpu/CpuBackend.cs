@@ -40,11 +40,10 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     where TLanes : ILanes<V>
     where V : struct
 {
-    /// <summary>Below this much work (elements touched) the caller alone is faster than waking the others.</summary>
-    private const long WorthSharing = 16 * 1024;
+    /// <summary>Below this much work (multiplications, about) the caller alone is faster than waking the others.</summary>
+    private const long WorthSharing = 64 * 1024;
 
     private readonly WorkerPool _pool;
-    private readonly DeviceBuffer _next = DeviceBuffer.OnHost(DType.I32, 16);
     private DeviceBuffer _arranged = DeviceBuffer.OnHost(DType.F32, 1);
     private DeviceBuffer _attentionScratch = DeviceBuffer.OnHost(DType.F32, 1);
 
@@ -97,10 +96,9 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Scale = scale,
             Output = Floats(output),
             OutputStride = output.Stride,
-            Rows = step.TokenCount,
             Columns = table.Columns,
         };
-        Share(ref job, (long)step.TokenCount * table.Columns);
+        ShareRows(ref job, step.TokenCount, table.Columns);
     }
 
     public void RmsNorm(Rows x, DeviceBuffer gain, float epsilon, Rows output, int rows, int groups = 1)
@@ -114,11 +112,10 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Output = Floats(output),
             OutputStride = output.Stride,
             Epsilon = epsilon,
-            Rows = rows,
             Groups = groups,
             Columns = x.Columns / groups,
         };
-        Share(ref job, (long)rows * x.Columns);
+        ShareRows(ref job, rows, x.Columns);
     }
 
     public void AddRmsNorm(Rows residual, Rows x, float scale, DeviceBuffer gain, float epsilon, Rows output, int rows)
@@ -134,11 +131,10 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Output = Floats(output),
             OutputStride = output.Stride,
             Epsilon = epsilon,
-            Rows = rows,
             Groups = 1,
             Columns = residual.Columns,
         };
-        Share(ref job, (long)rows * residual.Columns);
+        ShareRows(ref job, rows, residual.Columns);
     }
 
     public void LayerNorm(Rows x, DeviceBuffer gain, DeviceBuffer? bias, float epsilon, Rows output, int rows)
@@ -152,10 +148,9 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Output = Floats(output),
             OutputStride = output.Stride,
             Epsilon = epsilon,
-            Rows = rows,
             Columns = x.Columns,
         };
-        Share(ref job, (long)rows * x.Columns);
+        ShareRows(ref job, rows, x.Columns);
     }
 
     public void Add(Rows residual, Rows x, float scale, int rows)
@@ -167,16 +162,15 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Addend = Floats(x),
             AddendStride = x.Stride,
             Scale = scale,
-            Rows = rows,
             Columns = residual.Columns,
         };
-        Share(ref job, (long)rows * residual.Columns);
+        ShareRows(ref job, rows, residual.Columns);
     }
 
     public void ScaleAndCap(Rows x, float scale, float cap, int rows)
     {
-        var job = new ScaleKernel<TLanes, V> { X = Floats(x), XStride = x.Stride, Scale = scale, Cap = cap, Rows = rows, Columns = x.Columns };
-        Share(ref job, (cap == 0 ? 1L : 8L) * rows * x.Columns);
+        var job = new ScaleKernel<TLanes, V> { X = Floats(x), XStride = x.Stride, Scale = scale, Cap = cap, Columns = x.Columns };
+        ShareRows(ref job, rows, (cap == 0 ? 1L : 8L) * x.Columns);
     }
 
     public void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows)
@@ -206,16 +200,15 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
 
     public void RotaryTable(in StepInputs step, RotaryFrequencies frequencies, Rows table)
     {
-        int half = frequencies.Inverse.Length, rotaryDim = 2 * half;
+        var half = frequencies.Inverse.Length;
         int* positions = Ints(step.Positions), lengths = Ints(step.RotaryLengths);
         for (var row = 0; row < step.TokenCount; row++)
         {
             var cosines = Floats(table) + ((long)row * table.Stride);
-            var dynamic = frequencies.Dynamic is { } d && lengths[row] > d.OriginalLength ? d : null;
             for (var i = 0; i < half; i++)
             {
                 // The angle is rounded to float32, as the reference implementation rounds it.
-                var (sin, cos) = MathF.SinCos(positions[row] * (dynamic?.Inverse(i, rotaryDim, lengths[row]) ?? frequencies.Inverse[i]));
+                var (sin, cos) = MathF.SinCos(positions[row] * frequencies.At(i, lengths[row]));
                 cosines[i] = cos * frequencies.Magnitude;
                 cosines[half + i] = sin * frequencies.Magnitude;
             }
@@ -238,14 +231,12 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             RowStarts = Ints(step.RowStarts),
             BlockTableStarts = Ints(step.BlockTableStarts),
             BlockTables = Ints(step.BlockTables),
-            Sequences = step.SequenceCount,
-            Tokens = step.TokenCount,
             Heads = shape.Heads,
             KvHeads = shape.KvHeads,
             HeadDim = shape.HeadDim,
             PageSize = step.Pages.PageSize,
         };
-        Share(ref job, (long)step.TokenCount * shape.QkvColumns);
+        ShareRows(ref job, step.TokenCount, shape.QkvColumns);
     }
 
     public void PagedAttention(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape)
@@ -263,7 +254,6 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         }
 
         Grow(ref _attentionScratch, Threads * AttentionKernel<TLanes, V>.ScratchFloats(group, shape.HeadDim, pageSize));
-        *Next = 0;
         var job = new AttentionKernel<TLanes, V>
         {
             Q = Floats(q),
@@ -284,11 +274,12 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Scale = shape.Scale,
             Window = shape.Window == 0 ? int.MaxValue : shape.Window,
             SoftCap = shape.SoftCap,
+            Growth = shape.Growth,
+            Sinks = shape.Sinks is null ? null : (float*)shape.Sinks.Address,
             Blocks = blocks,
-            Next = Next,
             Scratch = (float*)_attentionScratch.Address,
         };
-        Share(ref job, context * shape.QueryColumns);
+        Share(ref job, blocks * shape.KvHeads, 1, context * shape.QueryColumns);
     }
 
     public void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows) => Activate(gateUp, output.Columns, activation, output, rows);
@@ -307,12 +298,9 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     public void Dispose()
     {
         _pool.Dispose();
-        _next.Dispose();
         _arranged.Dispose();
         _attentionScratch.Dispose();
     }
-
-    private int* Next => (int*)_next.Address;
 
     private void Activate(Rows x, int up, Activation activation, Rows output, int rows)
     {
@@ -335,11 +323,10 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
                     Up = up,
                     Output = Floats(output),
                     OutputStride = output.Stride,
-                    Rows = rows,
                     Columns = output.Columns,
                     Constants = activation,
                 };
-                Share(ref job, 50L * rows * output.Columns);
+                ShareRows(ref job, rows, 50L * output.Columns);
                 break;
         }
     }
@@ -354,11 +341,10 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Up = up,
             Output = Floats(output),
             OutputStride = output.Stride,
-            Rows = rows,
             Columns = output.Columns,
             Constants = activation,
         };
-        Share(ref job, 8L * rows * output.Columns);
+        ShareRows(ref job, rows, 8L * output.Columns);
     }
 
     private static float* Floats(Rows rows) => (float*)rows.Buffer.Address + rows.Column;
@@ -372,13 +358,12 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         if (TWeights.Interleaved)
         {
             Grow(ref _arranged, (long)rows * x.Columns);
-            var arrange = new ArrangeKernel<TLanes, V> { X = input, XStride = stride, Output = (float*)_arranged.Address, Rows = rows, Columns = x.Columns };
-            Share(ref arrange, (long)rows * x.Columns);
+            var arrange = new ArrangeKernel<TLanes, V> { X = input, XStride = stride, Output = (float*)_arranged.Address, Columns = x.Columns };
+            ShareRows(ref arrange, rows, x.Columns);
             input = arrange.Output;
             stride = x.Columns;
         }
 
-        *Next = 0;
         var job = new LinearKernel<TLanes, V, TWeights>
         {
             X = input,
@@ -387,24 +372,26 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             OutputStride = output.Stride,
             Rows = rows,
             Inputs = x.Columns,
-            Outputs = outputs,
             Targets = targets,
             TargetCount = targetCount,
-            Next = Next,
         };
-        Share(ref job, (long)outputs * x.Columns);
+        Share(ref job, outputs, LinearKernel<TLanes, V, TWeights>.Grain(rows, x.Columns, outputs, Threads), (long)rows * outputs * x.Columns);
     }
 
-    private void Share<TJob>(ref TJob job, long work)
+    /// <summary>Rows dealt in a few pieces a thread.</summary>
+    private void ShareRows<TJob>(ref TJob job, int rows, long workPerRow)
+        where TJob : unmanaged, IParallelJob => Share(ref job, rows, Math.Max(1, rows / (4 * Threads)), rows * workPerRow);
+
+    private void Share<TJob>(ref TJob job, int items, int grain, long work)
         where TJob : unmanaged, IParallelJob
     {
         if (work < WorthSharing)
         {
-            job.Run(0, 1);
+            job.Run(0, items, 0);
         }
         else
         {
-            _pool.Run(ref job);
+            _pool.Run(ref job, items, grain);
         }
     }
 

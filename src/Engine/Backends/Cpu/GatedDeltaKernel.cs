@@ -27,13 +27,12 @@ internal unsafe struct GatedDeltaKernel<TLanes, V> : IParallelJob
     public long OutputStride;
     public DeltaShape Shape;
 
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        long units = (long)Shape.ValueHeads * Step.Sequences, end = units * (thread + 1) / threads;
         var scratch = stackalloc float[3 * MaxKeyDim];
-        for (var unit = units * thread / threads; unit < end; unit++)
+        for (var unit = from; unit < end; unit++)
         {
-            Walk((int)(unit / Shape.ValueHeads), (int)(unit % Shape.ValueHeads), scratch);
+            Walk(unit / Shape.ValueHeads, unit % Shape.ValueHeads, scratch);
         }
     }
 

@@ -41,70 +41,61 @@ internal unsafe struct LinearKernel<TLanes, V, TWeights> : IParallelJob
     public int Rows;
     public int Inputs;
 
-    /// <summary>Total outputs over all targets.</summary>
-    public int Outputs;
     public LinearTarget* Targets;
     public int TargetCount;
 
-    /// <summary>Next unclaimed output, shared by all threads.</summary>
-    public int* Next;
+    /// <summary>Outputs to claim at once.</summary>
+    public static int Grain(int rows, int inputs, int outputs, int threads) => rows <= 8
+        ? Math.Max(8, FewRowsPanelBytes / (inputs * TWeights.ElementSize) & ~7)
+        : Math.Min(ManyRowsPanelOutputs, Math.Max(8, outputs / (threads * 2) & ~7));
 
-    public readonly void Run(int thread, int threads)
-    {
-        var panel = Rows <= 8
-            ? Math.Max(8, FewRowsPanelBytes / (Inputs * TWeights.ElementSize) & ~7)
-            : Math.Min(ManyRowsPanelOutputs, Math.Max(8, Outputs / (threads * 2) & ~7));
-        while (true)
-        {
-            var first = Interlocked.Add(ref *Next, panel) - panel;
-            if (first >= Outputs)
-            {
-                return;
-            }
-
-            Panel(first, Math.Min(Outputs, first + panel));
-        }
-    }
-
-    /// <summary>Outputs first..end of all targets side by side.</summary>
-    private readonly void Panel(int first, int end)
+    /// <summary>An item is an output, over all targets side by side.</summary>
+    public readonly void Run(int from, int end, int thread)
     {
         for (var t = 0; t < TargetCount; t++)
         {
             ref readonly var target = ref Targets[t];
-            var from = Math.Max(0, first - target.Column);
-            var to = Math.Min(target.Outputs, end - target.Column);
-            var row = 0;
-            while (row < Rows && from < to)
+            int first = Math.Max(0, from - target.Column), last = Math.Min(target.Outputs, end - target.Column);
+            if (first < last)
             {
-                var left = Rows - row;
-                if (left == 1)
-                {
-                    for (var n = from; n < to; n += 8)
-                    {
-                        Tile1x8(in target, row, n, to);
-                    }
+                Panel(in target, first, last);
+            }
+        }
+    }
 
-                    row++;
-                }
-                else if (left >= 4 && TLanes.Width == 16)
+    /// <summary>Outputs from..to of one target, for all rows.</summary>
+    private readonly void Panel(in LinearTarget target, int from, int to)
+    {
+        var row = 0;
+        while (row < Rows)
+        {
+            var left = Rows - row;
+            if (left == 1)
+            {
+                for (var n = from; n < to; n += 8)
                 {
-                    for (var n = from; n < to; n += 4)
-                    {
-                        Tile6x4(in target, row, n, to);
-                    }
-
-                    row += 6;
+                    Tile1x8(in target, row, n, to);
                 }
-                else
+
+                row++;
+            }
+            else if (left >= 4 && TLanes.Width == 16)
+            {
+                for (var n = from; n < to; n += 4)
                 {
-                    for (var n = from; n < to; n += 4)
-                    {
-                        Tile3x4(in target, row, n, to);
-                    }
-
-                    row += 3;
+                    Tile6x4(in target, row, n, to);
                 }
+
+                row += 6;
+            }
+            else
+            {
+                for (var n = from; n < to; n += 4)
+                {
+                    Tile3x4(in target, row, n, to);
+                }
+
+                row += 3;
             }
         }
     }
@@ -342,13 +333,11 @@ internal unsafe struct ArrangeKernel<TLanes, V> : IParallelJob
     public float* X;
     public long XStride;
     public float* Output;
-    public int Rows;
     public int Columns;
 
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
-        for (var row = first; row < end; row++)
+        for (var row = from; row < end; row++)
         {
             Arrange(X + (row * XStride), Output + ((long)row * Columns), Columns);
         }

@@ -37,14 +37,12 @@ internal unsafe struct MultiplyKernel<TLanes, V, TActivation> : IParallelJob
     public int Span;
     public float* Output;
     public long OutputStride;
-    public int Rows;
     public int Columns;
     public Activation Constants;
 
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
-        for (var row = first; row < end; row++)
+        for (var row = from; row < end; row++)
         {
             float* x = X + (row * XStride), gate = Gate + (row * GateStride), output = Output + (row * OutputStride);
             if (Span == 1)

@@ -136,8 +136,7 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
             var to = Download(table, t);
             for (var i = 0; i < half; i++)
             {
-                var inverse = frequencies.Dynamic is { } dynamic && length > dynamic.OriginalLength ? dynamic.Inverse(i, 2 * half, length) : frequencies.Inverse[i];
-                var angle = position * inverse;    // float32, as the reference implementation has it
+                var angle = position * frequencies.At(i, length);    // float32, as the reference implementation has it
                 to[i] = (float)(Math.Cos(angle) * frequencies.Magnitude);
                 to[half + i] = (float)(Math.Sin(angle) * frequencies.Magnitude);
             }
@@ -191,12 +190,13 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
                         weights[c] += (double)query[i] * key[i];
                     }
 
-                    weights[c] *= shape.Scale;
+                    weights[c] *= shape.Scale * shape.Growth.At(context - 1);
                     weights[c] = shape.SoftCap == 0 ? weights[c] : shape.SoftCap * Math.Tanh(weights[c] / shape.SoftCap);
                 }
 
-                var highest = weights.Skip(from).Max();
-                var sum = 0.0;
+                var sink = shape.Sinks is null ? double.NegativeInfinity : Floats(shape.Sinks)[head];
+                var highest = Math.Max(sink, weights.Skip(from).Max());
+                var sum = Math.Exp(sink - highest);
                 for (var c = from; c < context; c++)
                 {
                     weights[c] = Math.Exp(weights[c] - highest);

@@ -21,17 +21,15 @@ internal unsafe struct RotateAndStoreKernel<TLanes, V> : IParallelJob
     public int* RowStarts;
     public int* BlockTableStarts;
     public int* BlockTables;
-    public int Sequences;
-    public int Tokens;
     public int Heads;
     public int KvHeads;
     public int HeadDim;
     public int PageSize;
 
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        int row = (int)((long)Tokens * thread / threads), end = (int)((long)Tokens * (thread + 1) / threads);
-        for (var s = 0; row < end; row++)
+        var s = 0;
+        for (var row = from; row < end; row++)
         {
             while (RowStarts[s + 1] <= row)
             {

@@ -22,7 +22,6 @@ internal unsafe struct NormKernel<TLanes, V> : IParallelJob
     public float* Output;
     public long OutputStride;
     public float Epsilon;
-    public int Rows;
 
     /// <summary>Parts of a row, each normalised by itself.</summary>
     public int Groups;
@@ -30,10 +29,9 @@ internal unsafe struct NormKernel<TLanes, V> : IParallelJob
     /// <summary>Elements of a part.</summary>
     public int Columns;
 
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
-        for (var row = first; row < end; row++)
+        for (var row = from; row < end; row++)
         {
             for (var group = 0; group < Groups; group++)
             {
@@ -102,13 +100,11 @@ internal unsafe struct LayerNormKernel<TLanes, V> : IParallelJob
     public float* Output;
     public long OutputStride;
     public float Epsilon;
-    public int Rows;
     public int Columns;
 
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
-        for (var row = first; row < end; row++)
+        for (var row = from; row < end; row++)
         {
             Norm(X + (row * XStride), Gain, Bias, Output + (row * OutputStride), Columns, Epsilon);
         }
@@ -174,13 +170,11 @@ internal unsafe struct ScaleKernel<TLanes, V> : IParallelJob
 
     /// <summary>0: none.</summary>
     public float Cap;
-    public int Rows;
     public int Columns;
 
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
-        for (var row = first; row < end; row++)
+        for (var row = from; row < end; row++)
         {
             if (Addend is not null)
             {
@@ -235,13 +229,11 @@ internal unsafe struct EmbedKernel : IParallelJob
     public float Scale;
     public float* Output;
     public long OutputStride;
-    public int Rows;
     public int Columns;
 
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        int first = (int)((long)Rows * thread / threads), end = (int)((long)Rows * (thread + 1) / threads);
-        for (var row = first; row < end; row++)
+        for (var row = from; row < end; row++)
         {
             var output = new Span<float>(Output + (row * OutputStride), Columns);
             HostFloats.Read(Table + ((long)Ids[row] * Columns * Type.ByteSize()), Type, output);

@@ -21,12 +21,11 @@ internal unsafe struct SelectiveScanKernel<TLanes, V> : IParallelJob
     public long OutputStride;
     public ScanShape Shape;
 
-    public readonly void Run(int thread, int threads)
+    public readonly void Run(int from, int end, int thread)
     {
-        long units = (long)Shape.Heads * Step.Sequences, end = units * (thread + 1) / threads;
-        for (var unit = units * thread / threads; unit < end; unit++)
+        for (var unit = from; unit < end; unit++)
         {
-            Walk((int)(unit / Shape.Heads), (int)(unit % Shape.Heads));
+            Walk(unit / Shape.Heads, unit % Shape.Heads);
         }
     }
 

@@ -24,14 +24,16 @@ internal unsafe struct ShortConvolutionKernel<TLanes, V> : IParallelJob
     public int Width;
     public bool Silu;
 
-    public readonly void Run(int thread, int threads)
+    /// <summary>Vectors of columns.</summary>
+    public readonly int Pieces => (Columns + TLanes.Width - 1) / TLanes.Width;
+
+    public readonly void Run(int from, int end, int thread)
     {
-        var pieces = (Columns + TLanes.Width - 1) / TLanes.Width;
-        long units = (long)pieces * Step.Sequences, end = units * (thread + 1) / threads;
+        var pieces = Pieces;
         float* taps = stackalloc float[MaxWidth * TLanes.Width], window = stackalloc float[MaxWidth * TLanes.Width], row = stackalloc float[TLanes.Width];
-        for (var unit = units * thread / threads; unit < end; unit++)
+        for (var unit = from; unit < end; unit++)
         {
-            Walk((int)(unit / pieces), (int)(unit % pieces) * TLanes.Width, taps, window, row);
+            Walk(unit / pieces, unit % pieces * TLanes.Width, taps, window, row);
         }
     }
 

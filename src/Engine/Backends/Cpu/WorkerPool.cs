@@ -1,27 +1,36 @@
 namespace KvPrefetch.Engine.Backends.Cpu;
 
-/// <summary>Work that all threads of a pool do together. Implementations hold pointers and numbers only: no references, no exceptions.</summary>
+/// <summary>Work over a range of items, each computed by whichever thread comes to it. Implementations hold pointers and numbers only: no references, no exceptions.</summary>
 internal interface IParallelJob
 {
-    /// <param name="thread">From 0 to <paramref name="threads"/> - 1; 0 is the caller.</param>
-    /// <param name="threads">How many take part.</param>
-    void Run(int thread, int threads);
+    /// <summary>Computes items <paramref name="from"/> to <paramref name="end"/>, exclusive. What an item gives must not depend on how the range was cut.</summary>
+    /// <param name="from">First item.</param>
+    /// <param name="end">One behind the last.</param>
+    /// <param name="thread">Whose scratch to use: 0 is the caller.</param>
+    void Run(int from, int end, int thread);
 }
 
-/// <summary>A fixed team of threads. The caller takes part, so a pool of one has no threads of its own.
-/// Workers spin for a moment between jobs (a decode step is a hundred short ones) and then sleep until the next.</summary>
+/// <summary>A fixed team of threads that share out the items of one job at a time, a few at once, so that all end together. The caller takes part: a pool of one has no threads of its own.
+/// <para>A worker takes part in a job only once it has entered it, and the caller waits only for those that did: on a busy machine a worker that the system keeps waiting holds nobody up.
+/// Workers spin for a moment between jobs (a decode step is a hundred short ones) and then sleep until the next.</para></summary>
 internal sealed unsafe class WorkerPool : IDisposable
 {
     // About 50 us: longer than the serial work between two jobs of a step, far shorter than anybody notices on an idle machine.
     private const int SpinsBeforeSleep = 2_000;
 
+    /// <summary>State: the number of the job in the upper half; in the lower half, how many workers are inside it, and whether it still lets them in.</summary>
+    private const long Open = 1L << 31;
+    private const long Inside = Open - 1;
+
     private readonly Thread[] _workers;
     private readonly SemaphoreSlim[] _wake;
     private readonly int[] _asleep;
-    private delegate*<void*, int, int, void> _entry;
+    private delegate*<void*, WorkerPool, int, void> _entry;
     private void* _job;
-    private volatile int _round;
-    private volatile int _running;
+    private int _items;
+    private int _grain;
+    private int _next;
+    private long _state;
     private volatile bool _stop;
 
     public WorkerPool(int threads)
@@ -42,43 +51,30 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     public int Threads { get; }
 
-    /// <summary>Runs the job on every thread and returns when all are done. One caller at a time.</summary>
-    public void Run<TJob>(ref TJob job)
+    /// <summary>Computes all items and returns when the last is done. One caller at a time.</summary>
+    /// <param name="job">What to do with items; may live on the caller's stack.</param>
+    /// <param name="items">How many there are.</param>
+    /// <param name="grain">How many a thread takes at once.</param>
+    public void Run<TJob>(ref TJob job, int items, int grain)
         where TJob : unmanaged, IParallelJob
     {
-        if (_workers.Length == 0)
+        if (_workers.Length == 0 || items <= grain)
         {
-            job.Run(0, 1);
+            job.Run(0, items, 0);
             return;
         }
 
         fixed (TJob* pointer = &job)
         {
-            _entry = &Invoke<TJob>;
+            _entry = &Share<TJob>;
             _job = pointer;
-            _running = _workers.Length;
-            Interlocked.Increment(ref _round);
-            for (var i = 0; i < _asleep.Length; i++)
-            {
-                if (Volatile.Read(ref _asleep[i]) != 0 && Interlocked.Exchange(ref _asleep[i], 0) != 0)
-                {
-                    _wake[i].Release();
-                }
-            }
-
-            pointer->Run(0, Threads);
-            var spinner = default(SpinWait);
-            for (var spins = 0; _running != 0; spins++)
-            {
-                if (spins < SpinsBeforeSleep)
-                {
-                    Thread.SpinWait(8);
-                }
-                else
-                {
-                    spinner.SpinOnce(sleep1Threshold: -1);
-                }
-            }
+            (_items, _grain, _next) = (items, grain, 0);
+            var number = (Volatile.Read(ref _state) >> 32) + 1;
+            Interlocked.Exchange(ref _state, (number << 32) | Open);
+            WakeSleepers();
+            Share<TJob>(pointer, this, 0);
+            Interlocked.And(ref _state, ~Open);
+            AwaitThoseInside();
         }
     }
 
@@ -90,7 +86,6 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
 
         _stop = true;
-        Interlocked.Increment(ref _round);
         for (var i = 0; i < _workers.Length; i++)
         {
             _wake[i].Release();
@@ -99,53 +94,118 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
     }
 
-    private static void Invoke<TJob>(void* job, int thread, int threads)
-        where TJob : unmanaged, IParallelJob => ((TJob*)job)->Run(thread, threads);
-
-    private void Work(int index)
+    private static void Share<TJob>(void* job, WorkerPool pool, int thread)
+        where TJob : unmanaged, IParallelJob
     {
-        var seen = 0;
         while (true)
         {
-            AwaitRound(index, seen);
-            seen = _round;
-            if (_stop)
+            var from = Interlocked.Add(ref pool._next, pool._grain) - pool._grain;
+            if (from >= pool._items)
             {
                 return;
             }
 
-            _entry(_job, index + 1, Threads);
-            Interlocked.Decrement(ref _running);
+            ((TJob*)job)->Run(from, Math.Min(pool._items, from + pool._grain), thread);
         }
     }
 
-    private void AwaitRound(int index, int seen)
+    private void WakeSleepers()
+    {
+        for (var i = 0; i < _asleep.Length; i++)
+        {
+            if (Volatile.Read(ref _asleep[i]) != 0 && Interlocked.Exchange(ref _asleep[i], 0) != 0)
+            {
+                _wake[i].Release();
+            }
+        }
+    }
+
+    private void AwaitThoseInside()
+    {
+        var spinner = default(SpinWait);
+        for (var spins = 0; (Volatile.Read(ref _state) & Inside) != 0; spins++)
+        {
+            if (spins < SpinsBeforeSleep)
+            {
+                Thread.SpinWait(8);
+            }
+            else
+            {
+                spinner.SpinOnce(sleep1Threshold: -1);
+            }
+        }
+    }
+
+    private void Work(int index)
+    {
+        var seen = 0L;
+        while (!_stop)
+        {
+            var state = AwaitJob(index, seen);
+            seen = state >> 32;
+            if (TryEnter(state))
+            {
+                _entry(_job, this, index + 1);
+                Interlocked.Decrement(ref _state);
+            }
+        }
+    }
+
+    /// <summary>Enters the job of <paramref name="state"/> unless it is closed or another has begun.</summary>
+    private bool TryEnter(long state)
+    {
+        while ((state & Open) != 0)
+        {
+            var actual = Interlocked.CompareExchange(ref _state, state + 1, state);
+            if (actual == state)
+            {
+                return true;
+            }
+
+            if (actual >> 32 != state >> 32)
+            {
+                return false;
+            }
+
+            state = actual;
+        }
+
+        return false;
+    }
+
+    /// <summary>The state once a job other than <paramref name="seen"/> has begun, or the pool ends.</summary>
+    private long AwaitJob(int index, long seen)
     {
         while (true)
         {
+            long state;
             for (var i = 0; i < SpinsBeforeSleep; i++)
             {
-                if (_round != seen)
+                state = Volatile.Read(ref _state);
+                if (state >> 32 != seen)
                 {
-                    return;
+                    return state;
                 }
 
                 Thread.SpinWait(8);
             }
 
-            // Announce, then look once more: Run raises the round first and looks for sleepers second, so one of the two sees the other.
+            // Announce, then look once more: Run opens the job first and looks for sleepers second, so one of the two sees the other.
             Interlocked.Exchange(ref _asleep[index], 1);
-            if (_round != seen)
+            state = Volatile.Read(ref _state);
+            if (state >> 32 == seen && !_stop)
             {
-                if (Interlocked.Exchange(ref _asleep[index], 0) == 0)
-                {
-                    _wake[index].Wait();    // the caller took the announcement and released: consume it
-                }
-
-                return;
+                _wake[index].Wait();
+            }
+            else if (Interlocked.Exchange(ref _asleep[index], 0) == 0)
+            {
+                _wake[index].Wait();    // the caller took the announcement and releases: consume it
             }
 
-            _wake[index].Wait();
+            if (_stop)
+            {
+                return state;
+            }
         }
     }
 }

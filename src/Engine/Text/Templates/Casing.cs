@@ -13,7 +13,7 @@ internal static class Casing
             case "upper":
                 return PythonText.Map(state, text, Upper);
             case "lower":
-                return PythonText.Map(state, text, Lower);
+                return PythonText.Map(state, text, (raw, i) => Lower(raw, i));
             case "casefold":
                 return PythonText.Map(state, text, Fold);
             case "swapcase":
@@ -54,8 +54,11 @@ internal static class Casing
 
     public static string Upper(string text, int index) => CaseTable.Upper(PythonText.CodePoint(text, index)) ?? Map(text, index, Rune.ToUpperInvariant);
 
-    public static string Lower(string text, int index)
-        => text[index] == 'Σ' ? IsFinalSigma(text, index) ? "ς" : "σ" : CaseTable.Lower(PythonText.CodePoint(text, index)) ?? Map(text, index, Rune.ToLowerInvariant);
+    /// <param name="text">The text.</param>
+    /// <param name="index">UTF-16 index of the character.</param>
+    /// <param name="from">Where the text that counts for a final sigma begins.</param>
+    public static string Lower(string text, int index, int from = 0)
+        => text[index] == 'Σ' ? IsFinalSigma(text, index, from) ? "ς" : "σ" : CaseTable.Lower(PythonText.CodePoint(text, index)) ?? Map(text, index, Rune.ToLowerInvariant);
 
     private static string Title(string text, int index) => CaseTable.Title(PythonText.CodePoint(text, index)) ?? Upper(text, index);
 
@@ -83,10 +86,10 @@ internal static class Casing
     private static bool IsCased(int code) => PythonText.IsUpper(code) || PythonText.IsLower(code) || PythonText.IsTitle(code);
 
     // A sigma after a cased letter and before none, case-ignorable characters aside.
-    private static bool IsFinalSigma(string text, int index)
+    private static bool IsFinalSigma(string text, int index, int from)
     {
         var before = index - 1;
-        while (before >= 0 && IsCaseIgnorable(text[before]))
+        while (before >= from && IsCaseIgnorable(text[before]))
         {
             before--;
         }
@@ -97,7 +100,7 @@ internal static class Casing
             after++;
         }
 
-        return before >= 0 && IsCased(text[before]) && (after == text.Length || !IsCased(text[after]));
+        return before >= from && IsCased(text[before]) && (after == text.Length || !IsCased(text[after]));
     }
 
     private static bool IsCaseIgnorable(char c)

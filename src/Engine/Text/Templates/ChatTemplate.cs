@@ -33,6 +33,7 @@ public sealed class ChatTemplate
     private readonly Block body;
     private readonly Block? toolBody;
     private readonly Dictionary<string, Value> specialTokens;
+    private readonly Lazy<TemplateCapabilities> capabilities;
     private readonly long ownChars;
 
     private ChatTemplate(Block body, Block? toolBody, IReadOnlyDictionary<string, string>? specialTokens, string source)
@@ -44,11 +45,15 @@ public sealed class ChatTemplate
             this.specialTokens[name] = new StringValue(text, Provenance.Template);
         }
 
+        capabilities = new Lazy<TemplateCapabilities>(() => TemplateCapabilities.Of(this));
         ownChars = source.Length;
     }
 
     /// <summary>The Jinja source, as it was given.</summary>
     public string Source { get; }
+
+    /// <summary>What the template does with system messages, tools and the like; found when first asked, kept.</summary>
+    internal TemplateCapabilities Capabilities => capabilities.Value;
 
     /// <summary>Reads the folder's template: chat_template.jinja, else <c>chat_template</c> of tokenizer_config.json; null where it has none. Where there are several by name,
     /// <c>default</c> is rendered, and <c>tool_use</c> when tools are given. Special tokens come from tokenizer_config.json and special_tokens_map.json.</summary>

@@ -1,6 +1,6 @@
 namespace KvPrefetch.Engine.Text.Templates;
 
-internal sealed class ForStatement(int line, Target target, Expression iterable, Expression? test, Block body, Block? otherwise, bool recursive, bool usesLoop) : Statement(line)
+internal sealed class ForStatement(int line, Target target, Expression iterable, Expression? test, Block body, Block? otherwise, bool recursive, bool usesLoop, bool keepsScopes) : Statement(line)
 {
     public const string Loop = "loop";
 
@@ -36,6 +36,7 @@ internal sealed class ForStatement(int line, Target target, Expression iterable,
         var state = scope.State;
         state.EnterCall();
         state.Enter();
+        state.Step(Budget.StepsPerCapture);
         var outer = state.Output;
         state.Output = new TextBuilder(state);
         Run(scope, items, depth);
@@ -55,10 +56,20 @@ internal sealed class ForStatement(int line, Target target, Expression iterable,
 
         // As in Jinja, the else part runs unless one iteration came to its end: break and continue do not count.
         var completed = false;
+        var inner = new Scope(state, scope);
         while (loop is null ? walk.MoveNext() : loop.MoveNext())
         {
             state.Step();
-            var inner = new Scope(state, scope);
+            if (keepsScopes)
+            {
+                // A macro defined in the body may still refer to the iteration before.
+                inner = new Scope(state, scope);
+            }
+            else
+            {
+                inner.Clear();
+            }
+
             target.Assign(inner, loop is null ? walk.Current : loop.Current);
             if (loop is not null)
             {
@@ -80,9 +91,10 @@ internal sealed class ForStatement(int line, Target target, Expression iterable,
 
     private IEnumerator<Value> Filtered(Scope scope, IEnumerator<Value> items)
     {
+        var inner = new Scope(scope.State, scope);
         while (items.MoveNext())
         {
-            var inner = new Scope(scope.State, scope);
+            inner.Clear();
             target.Assign(inner, items.Current);
             scope.State.Step();
             if (Truth.Of(scope.State, test!.Evaluate(inner)))

@@ -59,7 +59,14 @@ internal readonly record struct FormatSpec
         return new FormatSpec { Fill = fill ?? " ", Align = align, Sign = sign, Alternate = alternate, Width = width, Grouping = grouping, Precision = precision, Type = type };
     }
 
-    public StringValue Apply(RenderState state, Value value) => value switch
+    public StringValue Apply(RenderState state, Value value)
+    {
+        // Exact digits of a number are some work.
+        state.Step(8);
+        return Format(state, value);
+    }
+
+    private StringValue Format(RenderState state, Value value) => value switch
     {
         StringValue text => ApplyText(state, text),
         FloatValue number => Pad(state, FloatBody(state, number.Value), number.Provenance),

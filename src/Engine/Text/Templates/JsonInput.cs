@@ -25,7 +25,7 @@ internal sealed class JsonInput
         {
             return Read(what, node, 0);
         }
-        catch (Exception e) when (e is ArgumentException or InvalidOperationException or JsonException or FormatException)
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or JsonException or FormatException or NotSupportedException)
         {
             throw new ChatTemplateException(ChatTemplateError.Raised, $"{what}: not valid JSON: {Shorten.Text(e.Message)}", inner: e);
         }

@@ -214,6 +214,7 @@ internal sealed class JsonText
 
     private void Open(Value owner)
     {
+        state.Step(4);
         if (open.Exists(value => ReferenceEquals(value, owner)))
         {
             throw state.Raise("Circular reference detected (cycle)");

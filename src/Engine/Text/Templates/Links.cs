@@ -57,9 +57,7 @@ internal sealed class AttributeLink(int line, string name) : Link(line)
 
     public override Value Apply(Scope scope, Value value) => Members.Attribute(scope.State, value, Name);
 
-    public override void Verify(Verification verification)
-    {
-    }
+    public override void Verify(Verification verification) => verification.Attribute(Name, Line);
 }
 
 internal sealed class ItemLink(int line, Expression index) : Link(line)
@@ -175,19 +173,24 @@ internal sealed class MethodLink(int line, string name, ArgumentList arguments) 
 /// <summary><c>[...](...)</c>: <c>x['upper']()</c> calls the method, as in Python's Jinja.</summary>
 internal sealed class ItemCallLink(int line, Expression index, ArgumentList arguments) : Link(line)
 {
-    public override Value Apply(Scope scope, Value value)
-    {
-        var key = index.Evaluate(scope);
-        var member = Members.Item(scope.State, value, key);
-        return member is MethodValue && key is StringValue name
-            ? Methods.Call(scope.State, value, name.Text, () => arguments.Evaluate(scope))
-            : Calls.Call(scope.State, member, arguments.Evaluate(scope));
-    }
+    public override Value Apply(Scope scope, Value value) => Apply(scope, value, () => arguments.Evaluate(scope));
+
+    public override Value ApplyWithCaller(Scope scope, Value value, MacroValue caller)
+        => Apply(scope, value, () => arguments.Evaluate(scope).With(MacroDefinition.Caller, caller));
 
     public override void Verify(Verification verification)
     {
         index.Verify(verification);
         arguments.Verify(verification);
+    }
+
+    private Value Apply(Scope scope, Value value, Func<Arguments> evaluate)
+    {
+        var key = index.Evaluate(scope);
+        var member = Members.Item(scope.State, value, key);
+        return member is MethodValue && key is StringValue name
+            ? Methods.Call(scope.State, value, name.Text, evaluate)
+            : Calls.Call(scope.State, member, evaluate());
     }
 }
 

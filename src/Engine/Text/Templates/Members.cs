@@ -3,6 +3,9 @@ namespace KvPrefetch.Engine.Text.Templates;
 /// <summary>Attributes and subscripts, with Jinja's rule that each falls back to the other, and the sandbox's that some are not to be had.</summary>
 internal static class Members
 {
+    /// <summary>Whether Python keeps this name for itself, such as <c>__class__</c>.</summary>
+    public static bool IsInternal(string name) => name.Length > 4 && name.StartsWith("__", StringComparison.Ordinal) && name.EndsWith("__", StringComparison.Ordinal);
+
     /// <summary><c>value.name</c>: the attribute, else the element of that name.</summary>
     public static Value Attribute(RenderState state, Value value, string name)
     {
@@ -107,7 +110,7 @@ internal static class Members
     // Python's inner attributes lead out of the sandbox; here they lead nowhere, and asking for one is no accident.
     private static void RefuseInternal(RenderState state, Value value, string name)
     {
-        if ((name.StartsWith("__", StringComparison.Ordinal) && name.EndsWith("__", StringComparison.Ordinal) && name.Length > 4) || value is SelfValue)
+        if (IsInternal(name) || value is SelfValue)
         {
             throw state.Forbidden($"access to attribute '{Shorten.Text(name)}' of '{value.TypeName}' object is unsafe.");
         }

@@ -45,7 +45,7 @@ internal static class Methods
     public static Value Call(RenderState state, Value value, string name, Func<Arguments> evaluate)
     {
         var member = Members.Attribute(state, value, name);
-        if (member is not MethodValue)
+        if (member is not MethodValue method || method.Owner != value.TypeName)
         {
             return Calls.Call(state, member, evaluate());
         }

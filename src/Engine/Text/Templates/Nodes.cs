@@ -113,6 +113,7 @@ internal sealed class Block(Statement[] statements)
     public StringValue Capture(Scope scope)
     {
         var state = scope.State;
+        state.Step(Budget.StepsPerCapture);
         var outer = state.Output;
         state.Output = new TextBuilder(state);
         Execute(scope);
@@ -169,8 +170,18 @@ internal sealed class Verification(IReadOnlySet<string> assigned, IReadOnlySet<s
         }
     }
 
+    /// <summary>Python's inner attributes are refused wherever a rendering must reach them.</summary>
+    public void Attribute(string name, int line)
+    {
+        if (!optional && Members.IsInternal(name))
+        {
+            throw new ChatTemplateException(ChatTemplateError.Forbidden, $"Chat template, line {line}: access to attribute '{Shorten.Text(name)}' is unsafe.", line);
+        }
+    }
+
     public void Method(string name, int line)
     {
+        Attribute(name, line);
         if (!optional && !attributes.Contains(name) && !Methods.IsKnown(name))
         {
             throw Unknown("method", name, line);

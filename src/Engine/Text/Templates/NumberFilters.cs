@@ -37,7 +37,7 @@ internal static class NumberFilters
         double number;
         if (value is StringValue text)
         {
-            state.Step(text.Text.Length / 64);
+            state.Scan(text);
             if (TryParse(state, text.Text, radix, out var parsed))
             {
                 return new IntValue(parsed, provenance);
@@ -69,6 +69,11 @@ internal static class NumberFilters
     public static Value Float(RenderState state, Value value, Arguments arguments)
     {
         var otherwise = arguments.Bind(state, "float", 0, "default")[0] ?? new FloatValue(0);
+        if (value is StringValue given)
+        {
+            state.Scan(given);
+        }
+
         return value switch
         {
             UndefinedValue missing => throw state.Use(missing),
@@ -103,6 +108,7 @@ internal static class NumberFilters
         {
             if (value is FloatValue number)
             {
+                state.Step(8);
                 return new FloatValue(PythonFloat.Round(number.Value, precision), provenance);
             }
 

@@ -44,7 +44,7 @@ internal static class Comparison
             case (DictValue a, DictValue b):
                 return EqualDicts(state, a, b);
             case (StringValue a, StringValue b):
-                state.Step(Math.Min(a.Text.Length, b.Text.Length) / 256);
+                state.Skim(Math.Min(a.Text.Length, b.Text.Length));
                 return KeysEqual(left, right);
             default:
                 return KeysEqual(left, right);
@@ -83,6 +83,11 @@ internal static class Comparison
             throw state.Raise($"unhashable type: '{value.TypeName}'");
         }
 
+        if (value is StringValue text)
+        {
+            state.Skim(text.Text.Length);
+        }
+
         if (value is TupleValue tuple)
         {
             state.Step(tuple.Items.Length);
@@ -106,7 +111,7 @@ internal static class Comparison
         switch (left, right)
         {
             case (StringValue a, StringValue b):
-                state.Step(Math.Min(a.Text.Length, b.Text.Length) / 256);
+                state.Skim(Math.Min(a.Text.Length, b.Text.Length));
                 return PythonText.Compare(a.Text, b.Text);
             case (BoolValue or IntValue or BigIntValue or FloatValue, BoolValue or IntValue or BigIntValue or FloatValue):
                 return CompareNumbers(left, right);
@@ -129,7 +134,7 @@ internal static class Comparison
                     throw state.Raise($"'in <string>' requires string as left operand, not {item.TypeName}");
                 }
 
-                state.Step(text.Text.Length / 256);
+                state.Skim(text.Text.Length);
                 return text.Text.Contains(part.Text, StringComparison.Ordinal);
             case DictValue dict:
                 return dict.Items.ContainsKey(Hashable(state, item));

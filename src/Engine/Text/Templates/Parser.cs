@@ -14,6 +14,7 @@ internal sealed partial class Parser
     private Token next;
     private int depth;
     private int loops;
+    private int macros;
     private int nodes;
 
     private Parser(string source)
@@ -186,13 +187,14 @@ internal sealed partial class Parser
         var outer = new HashSet<string>(read, StringComparer.Ordinal);
         Expect(TokenKind.BlockEnd);
         loops++;
+        var macrosBefore = macros;
         read.Clear();
         var body = ParseBody("endfor", "else");
         loops--;
         var usesLoop = read.Contains(ForStatement.Loop);
         read.UnionWith(outer);
         var otherwise = Advance().Text == "else" ? ParseBlockUntil("endfor") : null;
-        return new ForStatement(line, target, iterable, test, body, otherwise, recursive, usesLoop);
+        return new ForStatement(line, target, iterable, test, body, otherwise, recursive, usesLoop, keepsScopes: macros > macrosBefore);
     }
 
     private void RefuseLoopVariable(Target target)
@@ -228,7 +230,7 @@ internal sealed partial class Parser
     private CallStatement ParseCallBlock(int line)
     {
         var (parameters, defaults) = current.IsOperator("(") ? ParseSignature() : ([], []);
-        if (ParseExpression() is not ChainExpression { Links: [.., CallLink or MethodLink] } call)
+        if (ParseExpression() is not ChainExpression { Links: [.., CallLink or MethodLink or ItemCallLink] } call)
         {
             throw Fail("expected call");
         }
@@ -244,6 +246,7 @@ internal sealed partial class Parser
 
     private MacroDefinition ParseMacroBody(string? name, string end, string[] parameters, Expression?[] defaults)
     {
+        macros++;
         var outer = new HashSet<string>(read, StringComparer.Ordinal);
         read.Clear();
         var body = OutsideLoops(() => ParseBlockUntil(end));

@@ -94,6 +94,7 @@ internal static class PercentFormat
 
     private static void Field(RenderState state, TextBuilder result, char letter, Value value, string flags, long width, long? precision, bool leftAligned, bool escape)
     {
+        state.Step(8);
         var zero = flags.Contains('0', StringComparison.Ordinal) && !leftAligned;
         var alternate = flags.Contains('#', StringComparison.Ordinal);
         StringValue body;

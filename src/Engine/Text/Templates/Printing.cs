@@ -45,6 +45,7 @@ internal static class Printing
 
                 break;
             case NoneValue or BoolValue or IntValue:
+                state.Step();
                 text.Append(Str(state, value));
                 break;
             case BigIntValue number:
@@ -132,6 +133,7 @@ internal static class Printing
     private static List<Value> Open(RenderState state, List<Value>? open, Value owner)
     {
         open ??= [];
+        state.Step(4);
         if (open.Exists(value => ReferenceEquals(value, owner)))
         {
             throw state.Raise("the value contains itself (cycle)");

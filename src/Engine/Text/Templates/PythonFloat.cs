@@ -87,7 +87,7 @@ internal static class PythonFloat
         }
 
         var scaled = Scaled(Math.Abs(value), (int)decimals).ToString(CultureInfo.InvariantCulture);
-        return Math.CopySign(double.Parse($"{scaled}E{-decimals}", NumberStyles.Float, CultureInfo.InvariantCulture), value);
+        return Math.CopySign(double.Parse(string.Create(CultureInfo.InvariantCulture, $"{scaled}E{-decimals}"), NumberStyles.Float, CultureInfo.InvariantCulture), value);
     }
 
     /// <summary>What <c>float(text)</c> accepts: blanks around, underscores between digits, inf and nan.</summary>

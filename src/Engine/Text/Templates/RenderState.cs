@@ -18,6 +18,9 @@ internal static class Budget
     /// <summary>Expression nodes that count as one step.</summary>
     public const int UnitsPerStep = 8;
 
+    /// <summary>What a macro call or a set block costs in steps, for the builder and the scope that it needs.</summary>
+    public const int StepsPerCapture = 12;
+
     /// <summary>UTF-16 units of the output, and of any string on the way.</summary>
     public const int Chars = 8 << 20;
 
@@ -72,6 +75,12 @@ internal sealed class RenderState
 
     /// <summary>Counts statements, iterations or elements.</summary>
     public void Step(long count = 1) => Spend(count * Budget.UnitsPerStep);
+
+    /// <summary>Before looking at every character of a text one by one.</summary>
+    public void Scan(StringValue text) => Spend(text.Text.Length);
+
+    /// <summary>Before comparing or searching text, which takes many characters at once.</summary>
+    public void Skim(long chars) => Spend(chars / 16);
 
     public void ChargeChars(long count)
     {

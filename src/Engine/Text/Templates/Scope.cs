@@ -47,5 +47,11 @@ internal sealed class Scope(RenderState state, Scope? parent)
         values[count++] = value;
     }
 
+    public void Clear()
+    {
+        Array.Clear(values, 0, count);
+        count = 0;
+    }
+
     private Scope? Parent { get; } = parent;
 }

@@ -68,7 +68,7 @@ internal static class Sequences
                 return range.At(index);
             default:
                 var text = (StringValue)value;
-                state.Step(text.IsSimple ? 0 : index / 64);
+                state.Skim(text.IsSimple ? 0 : 16 * index);
                 var unit = text.UnitIndex((int)index);
                 return text.Slice(state, unit, text.UnitLength(unit));
         }

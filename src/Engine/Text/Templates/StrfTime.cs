@@ -22,6 +22,8 @@ internal static class StrfTime
                 continue;
             }
 
+            state.Step(8);
+
             // glibc's flags: no padding, blanks, zeros, upper case.
             var flag = text[i + 1] is '-' or '_' or '0' or '^' or '#' ? text[++i] : '\0';
             if (++i == text.Length)

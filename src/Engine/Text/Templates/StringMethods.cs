@@ -15,7 +15,7 @@ internal static class StringMethods
 
     public static Value Call(RenderState state, StringValue text, string name, Arguments arguments)
     {
-        state.Step(text.Text.Length / 64);
+        state.Skim(text.Text.Length);
         switch (name)
         {
             case "upper" or "lower" or "title" or "capitalize" or "swapcase" or "casefold":
@@ -57,12 +57,14 @@ internal static class StringMethods
                 throw state.Unsupported($"the method '{name}' of 'str' is not supported");
             default:
                 arguments.Plain(state, name, 0, 0);
+                state.Scan(text);
                 return BoolValue.Of(Casing.Is(text.Text, name));
         }
     }
 
     public static StringValue Strip(RenderState state, StringValue text, StringValue? chars, bool left, bool right)
     {
+        state.Skim(text.Text.Length);
         var raw = text.Text;
         int start = 0, end = raw.Length;
         HashSet<int>? set = null;
@@ -437,6 +439,12 @@ internal static class StringMethods
 
             var bound = Numbers.Integer(state, arguments[index]);
             return bound < 0 ? Math.Max(0, bound + text.CodePoints) : bound;
+        }
+
+        if (!text.IsSimple)
+        {
+            // Code points have to be counted, for the bounds and for the answer.
+            state.Scan(text);
         }
 
         var from = Bound(1, 0);

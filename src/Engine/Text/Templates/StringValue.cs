@@ -5,6 +5,9 @@ internal sealed class StringValue : Value
 {
     public static readonly StringValue Empty = new("", Provenance.Template);
 
+    private static readonly StringValue[] TemplateCharacters = [.. Enumerable.Range(0, 128).Select(c => new StringValue(((char)c).ToString(), Provenance.Template))];
+    private static readonly StringValue[] ContentCharacters = [.. Enumerable.Range(0, 128).Select(c => new StringValue(((char)c).ToString(), Provenance.Content))];
+
     // Positions where the provenance changes, ascending, each inside the text; null where there is one writer.
     private readonly int[]? flips;
     private readonly Provenance first;
@@ -92,7 +95,13 @@ internal sealed class StringValue : Value
             return IsMarkup ? new StringValue("", first, markup: true) : Empty;
         }
 
-        state.ChargeChars(length);
+        if (length == 1 && Text[start] < 128 && !IsMarkup)
+        {
+            return (At(start) == Provenance.Template ? TemplateCharacters : ContentCharacters)[Text[start]];
+        }
+
+        // The objects around a short text cost more than its characters.
+        state.ChargeChars(length + 32);
         var text = Text.Substring(start, length);
         if (flips is null)
         {

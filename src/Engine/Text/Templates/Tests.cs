@@ -27,8 +27,8 @@ internal static class Tests
         ["odd"] = (0, static (state, value, _) => Modulo(state, value, 2) == 1),
         ["even"] = (0, static (state, value, _) => Modulo(state, value, 2) == 0),
         ["divisibleby"] = (1, static (state, value, arguments) => Numbers.ToDouble(Arithmetic.Apply(state, "%", value, arguments[0])) == 0),
-        ["lower"] = (0, static (state, value, _) => Casing.Is(Printing.Str(state, value).Text, "islower")),
-        ["upper"] = (0, static (state, value, _) => Casing.Is(Printing.Str(state, value).Text, "isupper")),
+        ["lower"] = (0, static (state, value, _) => HasCase(state, value, "islower")),
+        ["upper"] = (0, static (state, value, _) => HasCase(state, value, "isupper")),
         ["filter"] = (0, static (_, value, _) => value is StringValue name && Filters.Exists(name.Text)),
         ["test"] = (0, static (_, value, _) => value is StringValue name && Exists(name.Text)),
         ["sameas"] = (1, static (_, value, arguments) => Same(value, arguments[0])),
@@ -65,6 +65,13 @@ internal static class Tests
             : arguments.HasNamed && name == "in" ? [arguments.Bind(state, name, 1, "seq")[0]!]
             : arguments.Plain(state, $"the test '{name}'", test.Arguments, test.Arguments);
         return test.Test(state, value, bound);
+    }
+
+    private static bool HasCase(RenderState state, Value value, string question)
+    {
+        var text = Printing.Str(state, value);
+        state.Scan(text);
+        return Casing.Is(text.Text, question);
     }
 
     private static double Modulo(RenderState state, Value value, long by) => value is StringValue

@@ -58,7 +58,7 @@ internal sealed class TextBuilder(RenderState state)
 
     public StringValue ToValue(bool markup = false)
     {
-        state.ChargeChars(text.Length);
+        state.ChargeChars(text.Length + 32);
         return new StringValue(text.ToString(), first, flips?.ToArray(), markup);
     }
 

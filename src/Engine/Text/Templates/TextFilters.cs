@@ -59,12 +59,14 @@ internal static partial class TextFilters
         arguments.Plain(state, "title", 0, 0);
         var atStart = true;
         var inSeparator = false;
+        var wordStart = 0;
         return PythonText.Map(state, Soft(state, value).WithMarkup(markup: false), (raw, i) =>
         {
             var isSeparator = PythonText.IsSpace(raw[i]) || raw[i] is '-' or '(' or '{' or '[' or '<';
             atStart = i == 0 || isSeparator != inSeparator;
             inSeparator = isSeparator;
-            return atStart ? Casing.Upper(raw, i) : Casing.Lower(raw, i);
+            wordStart = atStart ? i : wordStart;
+            return atStart ? Casing.Upper(raw, i) : Casing.Lower(raw, i, from: wordStart + 1);
         });
     }
 
@@ -118,7 +120,7 @@ internal static partial class TextFilters
         var bound = arguments.Bind(state, "replace", 2, "old", "new", "count");
         var count = bound[2] is null or NoneValue ? -1 : Numbers.Integer(state, bound[2]!);
         var text = Printing.Str(state, value);
-        state.Step(text.Text.Length / 64);
+        state.Skim(text.Text.Length);
         return StringMethods.Replace(state, text, Printing.Str(state, bound[0]!), Printing.Str(state, bound[1]!), count);
     }
 
@@ -197,7 +199,9 @@ internal static partial class TextFilters
         arguments.Plain(state, "wordcount", 0, 0);
         var words = 0;
         var inWord = false;
-        foreach (var c in Soft(state, value).Text)
+        var text = Soft(state, value);
+        state.Scan(text);
+        foreach (var c in text.Text)
         {
             var isWord = char.IsLetterOrDigit(c) || c == '_';
             words += isWord && !inWord ? 1 : 0;
@@ -211,6 +215,7 @@ internal static partial class TextFilters
     {
         arguments.Plain(state, "striptags", 0, 0);
         var text = Soft(state, value);
+        state.Scan(text);
         state.ChargeChars(3L * text.Text.Length);
         var stripped = Tag().Replace(Comment().Replace(text.Text, ""), "");
         var words = stripped.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);

@@ -204,7 +204,7 @@ public sealed class Tokenizer
     /// <summary>Text between added tokens: normalized, cut at normalized added tokens, then tokenized.</summary>
     private void EncodeSegment(ReadOnlySpan<char> text, ReadOnlySpan<byte> taint, int start, int end, EncodeState state)
     {
-        if (start == end)
+        if (start >= end)
         {
             return;
         }
@@ -234,7 +234,7 @@ public sealed class Tokenizer
         var at = 0;
         foreach (var match in found)
         {
-            EncodePart(normalized.AsSpan(at..match.Start), atStart && at == 0, state);
+            EncodePart(normalized.AsSpan(at, Math.Max(0, match.Start - at)), atStart && at == 0, state);
             state.Ids.Add(match.Id);
             at = match.End;
         }

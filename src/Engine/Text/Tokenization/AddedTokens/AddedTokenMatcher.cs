@@ -86,7 +86,8 @@ internal sealed class AddedTokenMatcher
                 end += SpacesAtStart(text[end..]);
             }
 
-            matches.Add(new AddedTokenMatch(Math.Max(start, covered), Math.Max(end, covered), token.Id));
+            // Space that a token before took along may be a token itself: then it is found all the same, and the text goes on behind it, as in the reference.
+            matches.Add(new AddedTokenMatch(start, end, token.Id));
             covered = end;
         }
     }

@@ -30,15 +30,26 @@ internal static class ModelReader
                 return Unigram(file, vocab);
             case "WordPiece":
                 return new WordPieceModel(
-                    VocabularyReader.ReadObject(file, vocab),
+                    Reserved(file, VocabularyReader.ReadObject(file, vocab)),
                     Text(file, "unk_token") ?? throw JsonFields.Wrong("unk_token", Where, "is missing"),
                     Text(file, "continuing_subword_prefix") ?? throw JsonFields.Wrong("continuing_subword_prefix", Where, "is missing"),
                     file.Model.TryGetValue("max_input_chars_per_word", out var max) ? JsonFields.Number(max, "max_input_chars_per_word", Where) : 100);
             case "WordLevel":
-                return new WordLevelModel(VocabularyReader.ReadObject(file, vocab), Text(file, "unk_token") ?? throw JsonFields.Wrong("unk_token", Where, "is missing"));
+                return new WordLevelModel(Reserved(file, VocabularyReader.ReadObject(file, vocab)), Text(file, "unk_token") ?? throw JsonFields.Wrong("unk_token", Where, "is missing"));
             default:
                 throw TokenizerErrors.Unsupported(Where, type, "BPE, Unigram, WordLevel, WordPiece");
         }
+    }
+
+    /// <summary>Keeps added tokens that the vocabulary spells too from coming out of ordinary text. The reference recognises them before its model sees the text, so they never
+    /// come out of its model either. Not kept: single characters and white space, which text needs, and what the reference leaves to the model within a longer word.</summary>
+    private static Vocabulary Reserved(TokenizerFile file, Vocabulary vocabulary)
+    {
+        vocabulary.Reserve(AddedTokensReader.Read(file, vocabulary)
+            .Where(token => vocabulary.Contains(token.Id) && (token.Special || !token.SingleWord) && token.Content.EnumerateRunes().Count() > 1)
+            .Where(token => token.Content.Any(c => c != '\u2581' && !CodePoints.Has(c, CodePointFlags.Space)))
+            .Select(token => token.Id));
+        return vocabulary;
     }
 
     private static BpeModel Bpe(TokenizerFile file, Range vocab, bool endsInBytes)
@@ -63,7 +74,7 @@ internal static class ModelReader
             IgnoreMerges = Flag(file, "ignore_merges"),
             BytesAreSymbols = endsInBytes,
         };
-        var vocabulary = VocabularyReader.ReadObject(file, vocab);
+        var vocabulary = Reserved(file, VocabularyReader.ReadObject(file, vocab));
         var prefixLength = Encoding.UTF8.GetByteCount(options.ContinuingSubwordPrefix ?? "");
         return new BpeModel(vocabulary, VocabularyReader.ReadMerges(file, merges, vocabulary, prefixLength), options);
     }
@@ -77,7 +88,7 @@ internal static class ModelReader
             throw JsonFields.Wrong("unk_id", Where, $"is {unknown}, but the vocabulary has {scores.Length} tokens");
         }
 
-        return new UnigramModel(vocabulary, scores, unknown, Flag(file, "byte_fallback"));
+        return new UnigramModel(Reserved(file, vocabulary), scores, unknown, Flag(file, "byte_fallback"));
     }
 
     /// <summary>True where the options need the characters of the byte alphabet, not bytes.</summary>

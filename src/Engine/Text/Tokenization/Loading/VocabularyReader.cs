@@ -165,7 +165,10 @@ internal static class VocabularyReader
             throw TokenizerErrors.Format("InvalidMerge", $"tokenizer.json: model.merges[{rank}] makes {Show(text)}, which is not in the vocabulary.");
         }
 
-        merges.Add(left, right, rank, merged);
+        if (!vocabulary.IsReserved(merged))
+        {
+            merges.Add(left, right, rank, merged);
+        }
     }
 
     private static (int Left, int Right) ReadPair(ref Utf8JsonReader reader, int rank, ref byte[] left, ref byte[] right)

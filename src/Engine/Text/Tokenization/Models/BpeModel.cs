@@ -119,7 +119,7 @@ internal sealed class BpeModel : TokenModel
                     mapped[length++] = (byte)c;
                 }
 
-                id = Vocabulary.Find(mapped[..length]);
+                id = Vocabulary.FindOrdinary(mapped[..length]);
             }
             else
             {
@@ -128,7 +128,7 @@ internal sealed class BpeModel : TokenModel
         }
         else
         {
-            id = Vocabulary.Find(utf8);
+            id = Vocabulary.FindOrdinary(utf8);
         }
 
         if (id < 0)
@@ -153,7 +153,7 @@ internal sealed class BpeModel : TokenModel
             mapped[i] = ByteAlphabet.ToChar(utf8[i]);
         }
 
-        return Vocabulary.Find(System.Text.Encoding.UTF8.GetBytes(mapped));
+        return Vocabulary.FindOrdinary(System.Text.Encoding.UTF8.GetBytes(mapped));
     }
 
     private int ByteSymbols(ReadOnlySpan<byte> utf8, Span<int> ids)

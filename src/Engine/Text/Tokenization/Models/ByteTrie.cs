@@ -15,7 +15,7 @@ internal sealed class ByteTrie
         for (var id = 0; id < vocabulary.IdLimit; id++)
         {
             var text = vocabulary.Text(id);
-            if (!text.IsEmpty)
+            if (!text.IsEmpty && !vocabulary.IsReserved(id))
             {
                 // The id that counts for a text is the one that the vocabulary finds.
                 Add(text, vocabulary.Find(text));

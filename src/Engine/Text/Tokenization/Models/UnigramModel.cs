@@ -120,7 +120,7 @@ internal sealed class UnigramModel : TokenModel
 
     private void Unknown(ReadOnlySpan<byte> text, EncodeState state)
     {
-        var id = Vocabulary.Find(text);
+        var id = Vocabulary.FindOrdinary(text);
         if (id < 0 && _fallbackOfByte is not null && AllBytesKnown(text, _fallbackOfByte))
         {
             foreach (var b in text)

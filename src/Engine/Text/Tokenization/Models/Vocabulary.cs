@@ -8,6 +8,7 @@ internal sealed class Vocabulary
     private int[] _offset;
     private int[] _length;
     private int[] _slots;
+    private HashSet<int> _reserved = [];
 
     /// <param name="capacity">Tokens expected; the tables grow beyond it.</param>
     /// <param name="bytes">Bytes of text expected.</param>
@@ -35,6 +36,19 @@ internal sealed class Vocabulary
     /// <summary>UTF-8 text of a token; empty for a gap.</summary>
     public ReadOnlySpan<byte> Text(int id) => Contains(id) ? _arena.AsSpan(_offset[id], _length[id]) : default;
 
+    /// <summary>Ids that text never becomes by itself: control tokens whose spelling happens to be in the vocabulary.</summary>
+    public void Reserve(IEnumerable<int> ids) => _reserved = [.. ids];
+
+    public bool IsReserved(int id) => _reserved.Contains(id);
+
+    /// <summary>As <see cref="Find"/>, but not a reserved id.</summary>
+    public int FindOrdinary(ReadOnlySpan<byte> utf8)
+    {
+        var id = Find(utf8);
+        return id >= 0 && _reserved.Count > 0 && IsReserved(id) ? -1 : id;
+    }
+
+    /// <summary>Id of the token with this text, or -1.</summary>
     public int Find(ReadOnlySpan<byte> utf8)
     {
         var mask = _slots.Length - 1;

@@ -9,7 +9,7 @@ internal sealed class WordLevelModel(Vocabulary vocabulary, string unknownToken)
 
     protected override void EncodeUncached(ReadOnlySpan<char> word, EncodeState state)
     {
-        var id = Vocabulary.Find(state.Utf8Of(word));
+        var id = Vocabulary.FindOrdinary(state.Utf8Of(word));
         id = id >= 0 ? id : _unknown;
         state.Ids.Add(id >= 0 ? id : throw MissingUnknownToken(unknownToken));
     }
@@ -61,12 +61,12 @@ internal sealed class WordPieceModel(Vocabulary vocabulary, string unknownToken,
 
                 if (start == 0)
                 {
-                    id = Vocabulary.Find(rest[..length]);
+                    id = Vocabulary.FindOrdinary(rest[..length]);
                 }
                 else
                 {
                     rest[..length].CopyTo(buffer.AsSpan(_prefix.Length));
-                    id = Vocabulary.Find(buffer.AsSpan(0, _prefix.Length + length));
+                    id = Vocabulary.FindOrdinary(buffer.AsSpan(0, _prefix.Length + length));
                 }
 
                 if (id >= 0)

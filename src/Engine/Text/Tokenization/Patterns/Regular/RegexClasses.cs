@@ -30,19 +30,19 @@ internal static class RegexClasses
 
     public static CodePointBits Digit => CodePointBits.OfMask(CodePoints.Nd);
 
-    public static CodePointBits Word
+    /// <summary><c>\w</c>, which outside of brackets has the superscripts and fractions of Latin-1 too.</summary>
+    public static CodePointBits Word(bool inBrackets)
     {
-        get
+        var bits = CodePointBits.OfMask(CodePoints.Word);
+        if (!inBrackets)
         {
-            var bits = CodePointBits.OfMask(CodePoints.Word);
-            // Oniguruma counts the superscripts and fractions of Latin-1.
             foreach (var c in "\u00B2\u00B3\u00B9\u00BC\u00BD\u00BE")
             {
                 bits.Add(c);
             }
-
-            return bits;
         }
+
+        return bits;
     }
 
     public static CodePointBits HexDigit
@@ -57,8 +57,8 @@ internal static class RegexClasses
         }
     }
 
-    /// <summary>The class of a name in <c>\p{...}</c> or <c>[:...:]</c>, or null.</summary>
-    public static CodePointBits? Find(string name)
+    /// <summary>The class of a name in <c>\p{...}</c>, or null.</summary>
+    public static CodePointBits? Find(string name, bool inBrackets)
     {
         var key = Simplify(name);
         if (s_masks.TryGetValue(key, out var mask))
@@ -68,13 +68,20 @@ internal static class RegexClasses
 
         return key switch
         {
-            "word" => Word,
+            "word" => Word(inBrackets),
             "xdigit" or "asciihexdigit" or "ahex" => HexDigit,
             "ascii" => Range(0, 0x7F),
             "blank" => Blank(),
             _ => Measured(key),
         };
     }
+
+    /// <summary>The class of a name in <c>[:...:]</c>, or null: one differs from the property of the same name.</summary>
+    public static CodePointBits? FindPosix(string name) => name switch
+    {
+        "punct" => CodePointBits.OfMask(CodePoints.PunctuationMask | CodePoints.Symbol),
+        _ => Find(name, inBrackets: true),
+    };
 
     private static CodePointBits Range(int first, int last)
     {

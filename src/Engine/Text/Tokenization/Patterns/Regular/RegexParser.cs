@@ -387,7 +387,7 @@ internal sealed class RegexParser
                 break;
         }
 
-        var bits = EscapedClass();
+        var bits = EscapedClass(inBrackets: false);
         if (bits is not null)
         {
             return new SetNode(bits);
@@ -418,13 +418,13 @@ internal sealed class RegexParser
     }
 
     /// <summary>A class escape such as <c>\s</c> or <c>\p{L}</c>, or null and nothing read.</summary>
-    private CodePointBits? EscapedClass()
+    private CodePointBits? EscapedClass(bool inBrackets)
     {
         CodePointBits? bits = _source[_at] switch
         {
             's' or 'S' => RegexClasses.Space,
             'd' or 'D' => RegexClasses.Digit,
-            'w' or 'W' => RegexClasses.Word,
+            'w' or 'W' => RegexClasses.Word(inBrackets),
             'h' or 'H' => RegexClasses.HexDigit,
             _ => null,
         };
@@ -457,7 +457,7 @@ internal sealed class RegexParser
         }
 
         var name = _source[_at..end];
-        bits = RegexClasses.Find(name) ?? throw Invalid($"names the unknown property '{TokenizerErrors.Shown(name)}'");
+        bits = RegexClasses.Find(name, inBrackets) ?? throw Invalid($"names the unknown property '{TokenizerErrors.Shown(name)}'");
         _at = end + 1;
         if (negative)
         {
@@ -577,7 +577,7 @@ internal sealed class RegexParser
             var negative = Accept('^');
             var end = _source.IndexOf(":]", _at, StringComparison.Ordinal);
             var name = end < 0 ? throw Invalid("has an unfinished class name") : _source[_at..end];
-            var named = RegexClasses.Find(name) ?? throw Invalid($"names the unknown class '{TokenizerErrors.Shown(name)}'");
+            var named = RegexClasses.FindPosix(name) ?? throw Invalid($"names the unknown class '{TokenizerErrors.Shown(name)}'");
             _at = end + 2;
             if (negative)
             {
@@ -638,7 +638,7 @@ internal sealed class RegexParser
             throw Invalid("ends with a backslash");
         }
 
-        if (EscapedClass() is { } named)
+        if (EscapedClass(inBrackets: true) is { } named)
         {
             bits.UnionWith(named);
             return false;

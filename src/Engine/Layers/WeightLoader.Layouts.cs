@@ -1,0 +1,136 @@
+using System.Runtime.CompilerServices;
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Checkpoints;
+using KvPrefetch.Engine.Numerics;
+
+namespace KvPrefetch.Engine.Layers;
+
+/// <summary>Layouts other than one matrix <c>[outputs, inputs]</c> per product: views of a tensor's rows, and copies where outputs do not lie in rows.</summary>
+internal sealed unsafe partial class WeightLoader
+{
+    /// <summary><c>name.weight</c> <c>[groups * parts * size, inputs]</c>, group by group the parts of it: views that give all of part 0 first, then all of part 1 (q of all heads, then k, then v).</summary>
+    public Projection[] InterleavedLinear(string name, int groups, int parts, int size, int inputs, bool bias)
+    {
+        var rows = checked(groups * parts * size);
+        var matrix = Whole(name + ".weight", rows, inputs);
+        var vector = bias ? Whole(name + ".bias", rows) : default;
+        var order = Enumerable.Range(0, parts).SelectMany(part => Enumerable.Range(0, groups).Select(group => ((group * parts) + part) * size));
+        return [.. order.Select(row => new Projection(RowsOf(matrix, name + ".weight", row, size, inputs), bias ? Part(vector, name + ".bias", row, size) : null))];
+    }
+
+    /// <summary><c>name.weight</c> stored <c>[inputs, outputs]</c>, copied, and <c>name.bias</c>.</summary>
+    public Projection TransposedLinear(string name, int outputs, int inputs) =>
+        new(Transposed(Whole(name + ".weight", inputs, outputs), name + ".weight", 0, inputs, outputs), Vector(name + ".bias", outputs));
+
+    /// <summary>The only element of <paramref name="name"/>, whose shape is <c>[1]</c> or <c>[]</c>; <paramref name="absent"/> where the checkpoint lacks it.</summary>
+    public float Scalar(string name, float absent, bool vector)
+    {
+        if (!_binder.TryBind(_prefix + name, out var tensor, vector ? [1] : []))
+        {
+            return absent;
+        }
+
+        _totals.Parameters++;
+        return tensor.Type switch
+        {
+            DType.F32 => Unsafe.ReadUnaligned<float>(tensor.Address),
+            DType.BF16 => FloatFormats.BFloat16ToSingle(Unsafe.ReadUnaligned<ushort>(tensor.Address)),
+            DType.F16 => FloatFormats.HalfToSingle(Unsafe.ReadUnaligned<ushort>(tensor.Address)),
+            _ => throw new UnsupportedModelException($"Tensor '{_prefix + name}' is stored as {tensor.Type}; weights may be F32, F16 or BF16.", _prefix + name),
+        };
+    }
+
+    /// <summary>The tensor, counted.</summary>
+    private TensorView Whole(string name, params ReadOnlySpan<long> shape)
+    {
+        var elements = 1L;
+        foreach (var size in shape)
+        {
+            elements = checked(elements * size);
+        }
+
+        _totals.Parameters += elements;
+        return _binder.Bind(_prefix + name, shape);
+    }
+
+    /// <summary>Rows of a tensor that is a matrix, or a stack of matrices seen as one.</summary>
+    private Weight RowsOf(TensorView tensor, string name, long row, int rows, int columns) => tensor.Exists
+        ? Backend.LoadMatrix(_prefix + name, tensor.Type, rows, columns, (nint)tensor.Address + checked((nint)(row * columns * tensor.Type.ByteSize())))
+        : new Weight(name, DType.F32, rows, columns, DeviceBuffer.OnHost(DType.F32, 0));
+
+    private DeviceBuffer Part(TensorView tensor, string name, long start, int length) => tensor.Exists
+        ? Backend.LoadVector(_prefix + name, tensor.Type, length, (nint)tensor.Address + checked((nint)(start * tensor.Type.ByteSize())))
+        : DeviceBuffer.OnHost(DType.F32, 0);
+
+    /// <summary>Columns first, first + step, ... of the matrix <c>[inputs, outputs]</c> that begins at element <paramref name="start"/>, as rows.</summary>
+    private Weight Transposed(TensorView tensor, string name, long start, int inputs, int outputs, int first = 0, int step = 1)
+    {
+        var rows = outputs / step;
+        if (!tensor.Exists)
+        {
+            return new Weight(name, DType.F32, rows, inputs, DeviceBuffer.OnHost(DType.F32, 0));
+        }
+
+        var copy = Copy(tensor, start + first, rows, step, inputs, outputs);
+        return Backend.LoadMatrix(_prefix + name, tensor.Type, rows, inputs, copy.Address);
+    }
+
+    /// <summary>Elements start, start + step, ... of a tensor as a vector.</summary>
+    private DeviceBuffer Strided(TensorView tensor, string name, long start, int length, int step)
+    {
+        if (!tensor.Exists)
+        {
+            return DeviceBuffer.OnHost(DType.F32, 0);
+        }
+
+        using var copy = DeviceBuffer.OnHost(tensor.Type, length);
+        var size = tensor.Type.ByteSize();
+        for (var i = 0; i < length; i++)
+        {
+            Buffer.MemoryCopy(tensor.Address + ((start + ((long)i * step)) * size), (byte*)copy.Address + ((long)i * size), size, size);
+        }
+
+        return Backend.LoadVector(_prefix + name, tensor.Type, length, copy.Address);
+    }
+
+    /// <summary>result[n][k] = tensor[start + k * pitch + n * step]</summary>
+    private DeviceBuffer Copy(TensorView tensor, long start, int rows, int step, int columns, int pitch)
+    {
+        var copy = DeviceBuffer.OnHost(tensor.Type, checked((long)rows * columns));
+        _totals.Copies.Add(copy);
+        switch (tensor.Type.ByteSize())
+        {
+            case 2:
+                Transpose((ushort*)tensor.Address + start, (ushort*)copy.Address, rows, step, columns, pitch);
+                break;
+            case 4:
+                Transpose((uint*)tensor.Address + start, (uint*)copy.Address, rows, step, columns, pitch);
+                break;
+            default:
+                throw new UnsupportedModelException($"Tensor {Excerpt.Of(tensor.Name)} is stored as {tensor.Type}; weights may be F32, F16 or BF16.", tensor.Name);
+        }
+
+        return copy;
+    }
+
+    private static void Transpose<T>(T* source, T* destination, int rows, int step, int columns, int pitch)
+        where T : unmanaged
+    {
+        // In tiles, so that the lines of both sides stay in the cache.
+        const int Tile = 32;
+        for (var k0 = 0; k0 < columns; k0 += Tile)
+        {
+            for (var n0 = 0; n0 < rows; n0 += Tile)
+            {
+                int kEnd = Math.Min(columns, k0 + Tile), nEnd = Math.Min(rows, n0 + Tile);
+                for (var k = k0; k < kEnd; k++)
+                {
+                    for (var n = n0; n < nEnd; n++)
+                    {
+                        destination[((long)n * columns) + k] = Unsafe.ReadUnaligned<T>(source + ((long)k * pitch) + ((long)n * step));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -21,7 +21,7 @@ internal sealed class OlmoHybrid : DecoderFamily
         _bias = config.GetBoolean("attention_bias", false);
         _types = ReadLayerTypes(["linear_attention", "full_attention"], i => (i + 1) % 4 == 0 ? "full_attention" : "linear_attention");
         _delta = DeltaFields.Read(config, Hidden, config.GetBoolean("linear_allow_neg_eigval", true) ? 2 : 1);
-        _positions = config.Section("rope_parameters") is not null;
+        _positions = config.Section("rope_parameters")?.Has("rope_theta") == true || config.Has("rope_theta");
         Rotary = _positions ? [ReadRotary()] : [];
         CacheLayers = _types.Count(t => t == "full_attention");
         States = [.. Enumerable.Repeat(_delta.States, Layers - CacheLayers.Value).SelectMany(s => s)];

@@ -9,15 +9,18 @@ internal sealed class Qwen35Text : DecoderFamily
 {
     private readonly string[] _types;
     private readonly DeltaFields _delta;
-    private readonly bool _bias;
 
     public Qwen35Text(HfConfig config) : base(config)
     {
         _ = config.GetChoice("hidden_act", ["silu"], "silu");
-        _bias = config.GetBoolean("attention_bias", false);
-        if (_bias)
+        if (config.GetBoolean("attention_bias", false))
         {
             throw config.Unsupported("attention_bias", "true", "false");
+        }
+
+        if (!config.GetBoolean("attn_output_gate", true))
+        {
+            throw config.Unsupported("attn_output_gate", "false", "true");
         }
 
         var interval = config.GetInt32("full_attention_interval", 1, 1024, 4);

@@ -105,9 +105,11 @@ public abstract partial class BackendConformance : IDisposable
     [InlineData(2, 9, 33)]
     [InlineData(3, 5, 40)]
     [InlineData(4, 3, 21)]
+    [InlineData(5, 3, 53)]
+    [InlineData(5, 9, 64)]
     public void Activations(int kind, int rows, int columns)
     {
-        var activation = new Activation((ActivationKind)kind, P: 0.8f, N: 0.6f, Beta: 0.5f, Epsilon: -1e-6f);
+        var activation = new Activation((ActivationKind)kind, P: 0.8f, N: 0.6f, Beta: 0.5f, Epsilon: -1e-6f, Alpha: 1.7f, Limit: 2);
         var x = Values(rows * 2 * columns, scale: 4);
         (x[0], x[1]) = (-80, 80);
         float[] expected = new float[2 * rows * columns], actual = new float[expected.Length];

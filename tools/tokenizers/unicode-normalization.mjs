@@ -1,4 +1,5 @@
 // The second half of unicode-tables.mjs: decompositions, compositions, combining order, lower case, scripts and grapheme classes, all asked from the reference.
+import { buildCharsmap } from './charsmap.mjs';
 
 export function normalization({ normalizer, preTokenizer, scalars, str, runs, varint, literal }) {
   const LIMIT = 0x110000;
@@ -99,26 +100,8 @@ export function normalization({ normalizer, preTokenizer, scalars, str, runs, va
   ];
 }
 
-/** A Precompiled normalizer that maps each of some code points to X: a plain double array, each node with 256 places of its own. */
+/** A Precompiled normalizer that maps each of some code points to X. */
 function charsmap(normalizer, codePoints) {
-  const nodes = [{ children: new Map() }];
-  for (const c of codePoints) {
-    let node = nodes[0];
-    for (const b of Buffer.from(String.fromCodePoint(c))) {
-      if (!node.children.has(b)) { const child = { children: new Map() }; nodes.push(child); node.children.set(b, child); }
-      node = node.children.get(b);
-    }
-    node.leaf = true;
-  }
-  nodes.forEach((n, i) => { n.base = (i + 1) * 256; });
-  const units = new Uint32Array((nodes.length + 1) * 256);
-  const unit = (position, node, label) => { units[position] = ((position ^ node.base) << 10 | (node.leaf ? 256 : 0) | label) >>> 0; if (node.leaf) units[node.base] = 0x80000000; };
-  unit(0, nodes[0], 0);
-  for (const node of nodes) for (const [b, child] of node.children) unit(node.base ^ b, child, b);
-  const blob = Buffer.alloc(4 + units.length * 4 + 2);
-  blob.writeUInt32LE(units.length * 4, 0);
-  Buffer.from(units.buffer).copy(blob, 4);
-  blob.write('X\0', 4 + units.length * 4);
-  const n = normalizer({ type: 'Precompiled', precompiled_charsmap: blob.toString('base64') });
+  const n = normalizer({ type: 'Precompiled', precompiled_charsmap: buildCharsmap(new Map(codePoints.map(c => [String.fromCodePoint(c), 'X']))) });
   return s => n.normalizeString(s);
 }

@@ -17,10 +17,12 @@ internal enum ActivationKind
     Sigmoid,
     /// <summary>x</summary>
     Identity,
+    /// <summary>y * sigmoid(Alpha * y) where y = min(x, Limit); a gated unit multiplies it by 1 + the other half, clamped to ±Limit.</summary>
+    ClampedSwish,
 }
 
-/// <summary>A function with its trained constants, which XIelu alone has.</summary>
-internal readonly record struct Activation(ActivationKind Kind, float P = 0, float N = 0, float Beta = 0, float Epsilon = 0)
+/// <summary>A function with its constants: XIelu's are trained, ClampedSwish's are the config's.</summary>
+internal readonly record struct Activation(ActivationKind Kind, float P = 0, float N = 0, float Beta = 0, float Epsilon = 0, float Alpha = 1, float Limit = 0)
 {
     public static implicit operator Activation(ActivationKind kind) => new(kind);
 
@@ -34,8 +36,12 @@ internal readonly record struct Activation(ActivationKind Kind, float P = 0, flo
         ActivationKind.Sigmoid => 1 / (1 + Math.Exp(-x)),
         ActivationKind.Identity => x,
         ActivationKind.XIelu => x > 0 ? (P * x * x) + (Beta * x) : ((Math.Exp(Math.Min(x, Epsilon)) - 1 - x) * N) + (Beta * x),
+        ActivationKind.ClampedSwish => Math.Min(x, Limit) / (1 + Math.Exp(-Alpha * Math.Min(x, Limit))),
         _ => throw new NotSupportedException($"activation {Kind}"),
     };
+
+    /// <summary>What a gated unit multiplies the function by.</summary>
+    public double OfUp(double up) => Kind == ActivationKind.ClampedSwish ? Math.Clamp(up, -Limit, Limit) + 1 : up;
 
     /// <summary>Error function: its Taylor series near 0, a continued fraction outside.</summary>
     private static double Erf(double x)

@@ -93,4 +93,21 @@ internal interface IBackend : IDisposable
 
     /// <summary>output[i] = x[rowIndexes[i]]</summary>
     void GatherRows(Rows x, Ints rowIndexes, Rows output, int count);
+
+    /// <summary>Chooses every token's experts from the router's output <c>[tokens, experts]</c> and arranges the tokens by expert.</summary>
+    void Route(Rows logits, Routing routing, ExpertPlan plan, int rows);
+
+    /// <summary>Each expert's product over its own places: output[p] = x[p] * Wᵀ + bias, a token's bits as in <see cref="Linear"/>. The weights of an expert with tokens are read once, those of others not at all.</summary>
+    /// <param name="x"><c>[places, inputs]</c></param>
+    /// <param name="plan">Which places are whose.</param>
+    /// <param name="experts">For each expert its projections, side by side.</param>
+    /// <param name="output"><c>[places, sum of outputs]</c></param>
+    /// <param name="places">Tokens times chosen experts.</param>
+    void ExpertLinear(Rows x, ExpertPlan plan, ReadOnlySpan<Projection[]> experts, Rows output, int places);
+
+    /// <summary>output[t] = sum over the token's choices, in order, of weight * x[place] : <c>[tokens, columns]</c></summary>
+    void CombineExperts(Rows x, ExpertPlan plan, Rows output, int rows);
+
+    /// <summary>residual[t] += x[t] * sigmoid(gate[t]); gate: <c>[rows, 1]</c></summary>
+    void AddGated(Rows residual, Rows x, Rows gate, int rows);
 }

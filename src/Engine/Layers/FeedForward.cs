@@ -13,14 +13,17 @@ internal sealed record GatedMlp(Projection[] GateUp, Projection[] Down, Activati
 
     public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
     {
-        backend.Linear(x, GateUp, scratch.GateUp, step.TokenCount);
+        // The scratch is as wide as the widest unit of the model.
+        var width = Down[0].Matrix.Columns;
+        Rows gateUp = scratch.GateUp.Slice(0, 2 * width), inner = scratch.Inner.Slice(0, width);
+        backend.Linear(x, GateUp, gateUp, step.TokenCount);
         if (GateScale != 1)
         {
-            backend.ScaleAndCap(scratch.GateUp.Slice(0, scratch.Inner.Columns), GateScale, 0, step.TokenCount);
+            backend.ScaleAndCap(gateUp.Slice(0, width), GateScale, 0, step.TokenCount);
         }
 
-        backend.GatedActivation(scratch.GateUp, Activation, scratch.Inner, step.TokenCount);
-        backend.Linear(scratch.Inner, Down, output, step.TokenCount);
+        backend.GatedActivation(gateUp, Activation, inner, step.TokenCount);
+        backend.Linear(inner, Down, output, step.TokenCount);
     }
 }
 
@@ -48,9 +51,10 @@ internal sealed record Mlp(Projection[] Up, Projection[] Down, Activation Activa
 {
     public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
     {
-        backend.Linear(x, Up, scratch.Inner, step.TokenCount);
-        backend.Activate(scratch.Inner, Activation, scratch.Inner, step.TokenCount);
-        backend.Linear(scratch.Inner, Down, output, step.TokenCount);
+        var inner = scratch.Inner.Slice(0, Down[0].Matrix.Columns);
+        backend.Linear(x, Up, inner, step.TokenCount);
+        backend.Activate(inner, Activation, inner, step.TokenCount);
+        backend.Linear(inner, Down, output, step.TokenCount);
     }
 }
 

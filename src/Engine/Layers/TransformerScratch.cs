@@ -5,14 +5,14 @@ namespace KvPrefetch.Engine.Layers;
 /// <summary>Widths of a decoder-only transformer, each the largest of its layers.</summary>
 internal sealed record TransformerWidths(int Hidden, int Inner, AttentionShape Attention, IReadOnlyList<int> RotaryDims, int Vocabulary)
 {
+    /// <summary>Null where no layer has experts.</summary>
+    public ExpertWidths? Experts { get; init; }
+
     /// <summary>Largest projection in front of a recurrent layer, or gate of an attention layer; 0 in a model without.</summary>
     public int Projected { get; init; }
 
     /// <summary>Largest output of a recurrent layer before its last product.</summary>
     public int Scanned { get; init; }
-
-    /// <summary>Null where no layer has experts.</summary>
-    public ExpertWidths? Experts { get; init; }
 }
 
 /// <summary>Activations of a decoder-only transformer, allocated once for the largest step.</summary>
@@ -37,6 +37,7 @@ internal sealed class TransformerScratch : IDisposable
         Scanned = backend.AllocateRows(tokens, widths.Scanned);
         Sampled = backend.AllocateRows(samples, widths.Hidden);
         Logits = backend.AllocateRows(samples, widths.Vocabulary);
+        Experts = widths.Experts is null ? null : new ExpertScratch(backend, tokens, widths.Hidden, widths.Experts);
     }
 
     /// <summary><c>[tokens, hidden]</c>: the residual stream.</summary>
@@ -78,8 +79,12 @@ internal sealed class TransformerScratch : IDisposable
     /// <summary><c>[samples, vocabulary]</c></summary>
     public Rows Logits { get; }
 
+    /// <summary>Null where no layer has experts.</summary>
+    public ExpertScratch? Experts { get; }
+
     public void Dispose()
     {
+        Experts?.Dispose();
         foreach (var rows in (ReadOnlySpan<Rows>)[Hidden, Normed, Delta, Second, Qkv, Mixed, GateUp, Inner, Projected, Scanned, Sampled, Logits, .. Rotary])
         {
             rows.Buffer.Dispose();

@@ -68,6 +68,12 @@ internal abstract class DecoderFamily : IModelFamily
     /// <summary>Positions that layers refer to by index; one unless the family says more.</summary>
     protected IReadOnlyList<RotaryFrequencies> Rotary { get; init; } = [];
 
+    /// <summary>Names of the parts that stand between layers.</summary>
+    protected virtual BodyNames Names { get; } = new();
+
+    /// <summary>Rows of the experts' scratch; null where a family has none.</summary>
+    protected virtual ExpertWidths? ExpertWidths => null;
+
     /// <summary>Layers with a key-value cache, where not all have one.</summary>
     protected int? CacheLayers { get; init; }
 
@@ -80,11 +86,8 @@ internal abstract class DecoderFamily : IModelFamily
     /// <summary>See <see cref="TransformerWidths.Scanned"/>.</summary>
     protected int Scanned { get; init; }
 
-    /// <summary>Names of the parts that stand between layers.</summary>
-    protected virtual BodyNames Names { get; } = new();
-
-    /// <summary>Rows of the experts' scratch; null where a family has none.</summary>
-    protected virtual ExpertWidths? ExpertWidths => null;
+    /// <summary>Inner width of the widest unit that stands for itself.</summary>
+    protected virtual int WidestInner => Inner;
 
     protected virtual float EmbeddingScale => 1f;
     protected virtual float LogitScale => 1f;
@@ -99,14 +102,21 @@ internal abstract class DecoderFamily : IModelFamily
         }
 
         var body = weights.Contains(Names.Prefix + Names.Table + ".weight") || !Names.PrefixMayLack ? weights.Scope(Names.Prefix) : weights;
+        LeaveAlone(body);
         var table = body.Matrix(Names.Table + ".weight", Vocabulary, Hidden);
         var positions = Names.Positions is null ? null : body.Matrix(Names.Positions + ".weight", MaxPositions, Hidden);
         Block[] blocks = [.. Enumerable.Range(0, Layers).SelectMany(i => Layer(body.Scope($"{Names.Layers}.{i}."), i))];
         var head = new Head(FinalNorm(body), [TiedHead ? new Projection(table, Bias: null) : OutputHead(weights)], LogitScale, LogitSoftCap);
         weights.Complete();
-        var widths = new TransformerWidths(Hidden, Inner, Attention, Rotary.Count == 0 ? [0] : [.. Rotary.Select(r => 2 * r.Inverse.Length)], Vocabulary) { Experts = ExpertWidths, Projected = Projected, Scanned = Scanned };
+        var widths = new TransformerWidths(Hidden, WidestInner, Attention, Rotary.Count == 0 ? [0] : [.. Rotary.Select(r => 2 * r.Inverse.Length)], Vocabulary) { Experts = ExpertWidths, Projected = Projected, Scanned = Scanned };
         var scratch = new TransformerScratch(weights.Backend, maxTokens, maxSamples, widths);
         return new DecoderModel(new Decoder(weights.Backend, new Embedding(table, EmbeddingScale, positions), Rotary, blocks, head, scratch), weights.Copies);
+    }
+
+    /// <summary>Says which tensors beside the layers' the model does without.</summary>
+    /// <param name="body">Names are relative to <see cref="BodyNames.Prefix"/>.</param>
+    protected virtual void LeaveAlone(WeightLoader body)
+    {
     }
 
     /// <summary>The blocks of layer <paramref name="i"/>; names are relative to the layer.</summary>
@@ -171,8 +181,6 @@ internal abstract class DecoderFamily : IModelFamily
 }
 
 /// <summary>A decoder as a model.</summary>
-/// <param name="decoder">Disposed with the model.</param>
-/// <param name="copies">Weights that are not where the checkpoint is mapped.</param>
 internal sealed class DecoderModel(Decoder decoder, IReadOnlyList<DeviceBuffer> copies) : IModel
 {
     public Rows Forward(in StepInputs step) => decoder.Forward(step);

@@ -65,6 +65,16 @@ public sealed class RopeParametersTests
         Assert.Equal((true, 1, 1), (yarn.Truncate, yarn.MScale, yarn.MScaleAllDim));
     }
 
+    [Fact]
+    public void Longrope_of_phi3()
+    {
+        var rope = Read("""{"max_position_embeddings":131072,"original_max_position_embeddings":4096,"rope_scaling":{"type":"longrope","short_factor":[1.0,1.1],"long_factor":[2.0,3.0]}}""");
+        Assert.Equal((RopeKind.LongRope, 4096, 32), (rope.Kind, rope.OriginalMaxPositions, rope.Factor));
+        Assert.Equal([1, 1.1], rope.ShortFactors);
+        Assert.Equal([2, 3], rope.LongFactors);
+        Assert.Equal(Math.Sqrt(1 + (Math.Log(32) / Math.Log(4096))), rope.AttentionFactor, 1e-12);
+    }
+
     [Theory]
     [InlineData("""{"partial_rotary_factor":0.5}""", 0.5)]
     [InlineData("""{"partial_rotary_factor":0.5,"rope_parameters":{"rope_type":"default","partial_rotary_factor":0.25}}""", 0.25)]
@@ -119,10 +129,13 @@ public sealed class RopeParametersTests
     [InlineData("""{"partial_rotary_factor":0}""", "partial_rotary_factor")]
     [InlineData("""{"partial_rotary_factor":1.5}""", "partial_rotary_factor")]
     [InlineData("""{"rope_scaling":{"type":"linear","factor":4},"rope_parameters":{"type":"linear","factor":2}}""", "rope_scaling")]
+    [InlineData("""{"rope_scaling":{"type":"longrope","long_factor":[1.0],"original_max_position_embeddings":8},"max_position_embeddings":16}""", "rope_scaling.short_factor")]
+    [InlineData("""{"rope_scaling":{"type":"longrope","short_factor":[1.0],"long_factor":[0],"original_max_position_embeddings":8},"max_position_embeddings":16}""", "rope_scaling.long_factor[0]")]
+    [InlineData("""{"rope_scaling":{"type":"longrope","short_factor":[1.0],"long_factor":[1.0]}}""", "max_position_embeddings")]
     public void MC14_values_that_are_missing_or_out_of_range_are_named(string json, string field) => Assert.Equal(field, Assert.Throws<ModelFormatException>(() => Read(json)).Tensor);
 
     [Theory]
-    [InlineData("""{"rope_scaling":{"type":"longrope","factor":4}}""", "rope_scaling.type", "'longrope'")]
+    [InlineData("""{"rope_scaling":{"type":"ntk","factor":4}}""", "rope_scaling.type", "'ntk'")]
     [InlineData("""{"rope_parameters":{"rope_type":"proportional","type":"default"}}""", "rope_parameters.rope_type", "'proportional'")]
     [InlineData("""{"rope_parameters":{"rope_type":"Default"}}""", "rope_parameters.rope_type", "default, linear, dynamic, llama3, yarn")]
     [InlineData("""{"rope_parameters":{"rope_type":"default","mrope_section":[1,2]}}""", "rope_parameters.mrope_section", "mrope_section")]

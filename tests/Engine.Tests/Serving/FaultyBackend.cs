@@ -61,5 +61,9 @@ internal sealed class FaultyBackend : IBackend
     public void Activate(Rows x, Activation activation, Rows output, int rows) => _inner.Activate(x, activation, output, rows);
     public void ScaleAndCap(Rows x, float scale, float cap, int rows) => _inner.ScaleAndCap(x, scale, cap, rows);
     public void GatherRows(Rows x, Ints rowIndexes, Rows output, int count) => _inner.GatherRows(x, rowIndexes, output, count);
+    public void Route(Rows logits, Routing routing, ExpertPlan plan, int rows) => _inner.Route(logits, routing, plan, rows);
+    public void ExpertLinear(Rows x, ExpertPlan plan, ReadOnlySpan<Projection[]> experts, Rows output, int places) => _inner.ExpertLinear(x, plan, experts, output, places);
+    public void CombineExperts(Rows x, ExpertPlan plan, Rows output, int rows) => _inner.CombineExperts(x, plan, output, rows);
+    public void AddGated(Rows residual, Rows x, Rows gate, int rows) => _inner.AddGated(residual, x, gate, rows);
     public void Dispose() => _inner.Dispose();
 }

@@ -22,6 +22,9 @@ internal interface IActivation<TLanes, V>
     where V : struct
 {
     static abstract V Of(V x, in Activation constants);
+
+    /// <summary>What a gated unit multiplies the function by.</summary>
+    static virtual V OfUp(V up, in Activation constants) => up;
 }
 
 internal readonly struct Silu<TLanes, V> : IActivation<TLanes, V>
@@ -31,6 +34,25 @@ internal readonly struct Silu<TLanes, V> : IActivation<TLanes, V>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Of(V x, in Activation constants) =>
         TLanes.Divide(x, TLanes.Add(TLanes.Broadcast(1f), TLanes.Exp(TLanes.Subtract(TLanes.Zero, x))));
+}
+
+/// <summary>max(x, 0) - |x| * Phi(-|x|): without cancellation on either side. The tail is a polynomial in 1 / (1 + p|x|) times e^(-x²/2), Abramowitz and Stegun 7.1.26, absolute error below 1e-7.</summary>
+internal readonly struct Gelu<TLanes, V> : IActivation<TLanes, V>
+    where TLanes : ILanes<V>
+    where V : struct
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Of(V x, in Activation constants)
+    {
+        V magnitude = TLanes.Max(x, TLanes.Subtract(TLanes.Zero, x)), a = TLanes.Multiply(magnitude, TLanes.Broadcast(0.70710678f));
+        var t = TLanes.Divide(TLanes.Broadcast(1f), TLanes.MultiplyAdd(TLanes.Broadcast(0.3275911f), a, TLanes.Broadcast(1f)));
+        var p = TLanes.MultiplyAdd(TLanes.Broadcast(1.061405429f), t, TLanes.Broadcast(-1.453152027f));
+        p = TLanes.MultiplyAdd(p, t, TLanes.Broadcast(1.421413741f));
+        p = TLanes.MultiplyAdd(p, t, TLanes.Broadcast(-0.284496736f));
+        p = TLanes.MultiplyAdd(p, t, TLanes.Broadcast(0.254829592f));
+        var tail = TLanes.Multiply(TLanes.Multiply(TLanes.Multiply(p, t), TLanes.Broadcast(0.5f)), TLanes.Exp(TLanes.Subtract(TLanes.Zero, TLanes.Multiply(a, a))));
+        return TLanes.Subtract(TLanes.Max(x, TLanes.Zero), TLanes.Multiply(magnitude, tail));
+    }
 }
 
 internal readonly struct GeluTanh<TLanes, V> : IActivation<TLanes, V>
@@ -56,6 +78,24 @@ internal readonly struct ReluSquared<TLanes, V> : IActivation<TLanes, V>
         var positive = TLanes.Max(x, TLanes.Zero);
         return TLanes.Multiply(positive, positive);
     }
+}
+
+internal readonly struct ClampedSwish<TLanes, V> : IActivation<TLanes, V>
+    where TLanes : ILanes<V>
+    where V : struct
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Of(V x, in Activation constants)
+    {
+        var y = Min(x, constants.Limit);
+        return TLanes.Divide(y, TLanes.Add(TLanes.Broadcast(1f), TLanes.Exp(TLanes.Multiply(TLanes.Broadcast(-constants.Alpha), y))));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V OfUp(V up, in Activation constants) => TLanes.Add(TLanes.Max(Min(up, constants.Limit), TLanes.Broadcast(-constants.Limit)), TLanes.Broadcast(1f));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Min(V x, float limit) => TLanes.Subtract(TLanes.Zero, TLanes.Max(TLanes.Subtract(TLanes.Zero, x), TLanes.Broadcast(-limit)));
 }
 
 /// <summary>output = activation(x), times the other half of the row where the unit is gated.</summary>
@@ -90,12 +130,12 @@ internal unsafe struct ActivationKernel<TLanes, V, TActivation> : IParallelJob
         for (; i + TLanes.Width <= columns; i += TLanes.Width)
         {
             var y = TActivation.Of(TLanes.Load(x + i), in Constants);
-            TLanes.Store(Up == 0 ? y : TLanes.Multiply(y, TLanes.Load(x + i + Up)), output + i);
+            TLanes.Store(Up == 0 ? y : TLanes.Multiply(y, TActivation.OfUp(TLanes.Load(x + i + Up), in Constants)), output + i);
         }
 
         for (; i < columns; i++)
         {
-            output[i] = (float)Constants.Of(x[i]) * (Up == 0 ? 1f : x[i + Up]);
+            output[i] = (float)Constants.Of(x[i]) * (Up == 0 ? 1f : (float)Constants.OfUp(x[i + Up]));
         }
     }
 }
@@ -118,7 +158,7 @@ internal unsafe struct ScalarActivationKernel : IParallelJob
             float* x = X + (row * XStride), output = Output + (row * OutputStride);
             for (var i = 0; i < Columns; i++)
             {
-                output[i] = (float)Constants.Of(x[i]) * (Up == 0 ? 1f : x[i + Up]);
+                output[i] = (float)Constants.Of(x[i]) * (Up == 0 ? 1f : (float)Constants.OfUp(x[i + Up]));
             }
         }
     }

@@ -49,7 +49,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             Width = width,
             Silu = activation is not null,
         };
-        Share(ref job, job.Pieces * step.SequenceCount, 4, (long)step.TokenCount * x.Columns * (width + (job.Silu ? 8 : 0)));
+        Share(ref job, ShortConvolutionKernel<TLanes, V>.Pieces(x.Columns) * step.SequenceCount, 4, (long)step.TokenCount * x.Columns * (width + (job.Silu ? 8 : 0)));
     }
 
     public void SelectiveScan(in StepInputs step, int state, Rows xbc, Rows steps, ScanWeights weights, ScanShape shape, Rows output)
@@ -112,7 +112,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             Columns = x.Columns,
             Constants = activation,
         };
-        Share(ref job, rows, 1, 8L * rows * x.Columns);
+        ShareRows(ref job, rows, 8L * x.Columns);
     }
 }
 
@@ -132,10 +132,7 @@ internal readonly unsafe struct RecurrentStep
         _slots = Pointer(step.Slots);
         _state = (float*)step.States.State(state).Address;
         _size = step.States.Size(state);
-        Sequences = step.SequenceCount;
     }
-
-    public int Sequences { get; }
 
     public int FirstRow(int sequence) => _rowStarts[sequence];
 

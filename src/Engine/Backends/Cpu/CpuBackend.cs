@@ -300,6 +300,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         _pool.Dispose();
         _arranged.Dispose();
         _attentionScratch.Dispose();
+        _experts.Dispose();
     }
 
     private void Activate(Rows x, int up, Activation activation, Rows output, int rows)
@@ -309,8 +310,14 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             case ActivationKind.Silu:
                 Activate<Silu<TLanes, V>>(x, up, activation, output, rows);
                 break;
+            case ActivationKind.Gelu:
+                Activate<Gelu<TLanes, V>>(x, up, activation, output, rows);
+                break;
             case ActivationKind.GeluTanh:
                 Activate<GeluTanh<TLanes, V>>(x, up, activation, output, rows);
+                break;
+            case ActivationKind.ClampedSwish:
+                Activate<ClampedSwish<TLanes, V>>(x, up, activation, output, rows);
                 break;
             case ActivationKind.ReluSquared:
                 Activate<ReluSquared<TLanes, V>>(x, up, activation, output, rows);
@@ -353,17 +360,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     private void Linear<TWeights>(Rows x, LinearTarget* targets, int targetCount, int outputs, Rows output, int rows)
         where TWeights : IWeightReader<V>
     {
-        var input = Floats(x);
-        long stride = x.Stride;
-        if (TWeights.Interleaved)
-        {
-            Grow(ref _arranged, (long)rows * x.Columns);
-            var arrange = new ArrangeKernel<TLanes, V> { X = input, XStride = stride, Output = (float*)_arranged.Address, Columns = x.Columns };
-            ShareRows(ref arrange, rows, x.Columns);
-            input = arrange.Output;
-            stride = x.Columns;
-        }
-
+        var input = Arranged<TWeights>(x, rows, out var stride);
         var job = new LinearKernel<TLanes, V, TWeights>
         {
             X = input,
@@ -376,6 +373,23 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             TargetCount = targetCount,
         };
         Share(ref job, outputs, LinearKernel<TLanes, V, TWeights>.Grain(rows, x.Columns, outputs, Threads), (long)rows * outputs * x.Columns);
+    }
+
+    /// <summary>The rows as a product with such weights reads them.</summary>
+    private float* Arranged<TWeights>(Rows x, int rows, out long stride)
+        where TWeights : IWeightReader<V>
+    {
+        if (!TWeights.Interleaved)
+        {
+            stride = x.Stride;
+            return Floats(x);
+        }
+
+        Grow(ref _arranged, (long)rows * x.Columns);
+        var arrange = new ArrangeKernel<TLanes, V> { X = Floats(x), XStride = x.Stride, Output = (float*)_arranged.Address, Columns = x.Columns };
+        ShareRows(ref arrange, rows, x.Columns);
+        stride = x.Columns;
+        return arrange.Output;
     }
 
     /// <summary>Rows dealt in a few pieces a thread.</summary>

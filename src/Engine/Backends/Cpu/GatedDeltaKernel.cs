@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace KvPrefetch.Engine.Backends.Cpu;
 
-/// <summary>Gated delta rule. A unit of work is a value head of one sequence; columns of its state are independent, so vectors lie along them and sums run down the rows.</summary>
+/// <summary>Gated delta rule. An item is a value head of one sequence; columns of its state are independent, so vectors lie along them and sums run down the rows.</summary>
 internal unsafe struct GatedDeltaKernel<TLanes, V> : IParallelJob
     where TLanes : ILanes<V>
     where V : struct
@@ -30,9 +30,9 @@ internal unsafe struct GatedDeltaKernel<TLanes, V> : IParallelJob
     public readonly void Run(int from, int end, int thread)
     {
         var scratch = stackalloc float[3 * MaxKeyDim];
-        for (var unit = from; unit < end; unit++)
+        for (var item = from; item < end; item++)
         {
-            Walk(unit / Shape.ValueHeads, unit % Shape.ValueHeads, scratch);
+            Walk(item / Shape.ValueHeads, item % Shape.ValueHeads, scratch);
         }
     }
 

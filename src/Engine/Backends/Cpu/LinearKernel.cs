@@ -126,10 +126,13 @@ internal unsafe struct LinearKernel<TLanes, V, TWeights> : IParallelJob
             c7 = TLanes.MultiplyAdd(TWeights.Second(w7 + at), xb, TLanes.MultiplyAdd(TWeights.First(w7 + at), xa, c7));
         }
 
-        Finish(in target, TLanes.Sum4(c0, c1, c2, c3), row, n, end);
+        var sums = stackalloc Vector128<float>[2];
+        sums[0] = TLanes.Sum4(c0, c1, c2, c3);
+        sums[1] = TLanes.Sum4(c4, c5, c6, c7);
+        Finish(in target, sums, row, 1, n, end);
         if (n + 4 < end)
         {
-            Finish(in target, TLanes.Sum4(c4, c5, c6, c7), row, n + 4, end);
+            Finish(in target, sums + 1, row, 1, n + 4, end);
         }
     }
 
@@ -187,9 +190,11 @@ internal unsafe struct LinearKernel<TLanes, V, TWeights> : IParallelJob
             c23 = TLanes.MultiplyAdd(a, xc, c23);
         }
 
-        Finish(in target, TLanes.Sum4(c00, c01, c02, c03), row, n, end);
-        Finish(in target, TLanes.Sum4(c10, c11, c12, c13), row + 1, n, end);
-        Finish(in target, TLanes.Sum4(c20, c21, c22, c23), row + 2, n, end);
+        var sums = stackalloc Vector128<float>[3];
+        sums[0] = TLanes.Sum4(c00, c01, c02, c03);
+        sums[1] = TLanes.Sum4(c10, c11, c12, c13);
+        sums[2] = TLanes.Sum4(c20, c21, c22, c23);
+        Finish(in target, sums, row, 3, n, end);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -279,34 +284,35 @@ internal unsafe struct LinearKernel<TLanes, V, TWeights> : IParallelJob
             c53 = TLanes.MultiplyAdd(a3, xv, c53);
         }
 
-        Finish(in target, TLanes.Sum4(c00, c01, c02, c03), row, n, end);
-        Finish(in target, TLanes.Sum4(c10, c11, c12, c13), row + 1, n, end);
-        Finish(in target, TLanes.Sum4(c20, c21, c22, c23), row + 2, n, end);
-        Finish(in target, TLanes.Sum4(c30, c31, c32, c33), row + 3, n, end);
-        Finish(in target, TLanes.Sum4(c40, c41, c42, c43), row + 4, n, end);
-        Finish(in target, TLanes.Sum4(c50, c51, c52, c53), row + 5, n, end);
+        var sums = stackalloc Vector128<float>[6];
+        sums[0] = TLanes.Sum4(c00, c01, c02, c03);
+        sums[1] = TLanes.Sum4(c10, c11, c12, c13);
+        sums[2] = TLanes.Sum4(c20, c21, c22, c23);
+        sums[3] = TLanes.Sum4(c30, c31, c32, c33);
+        sums[4] = TLanes.Sum4(c40, c41, c42, c43);
+        sums[5] = TLanes.Sum4(c50, c51, c52, c53);
+        Finish(in target, sums, row, 6, n, end);
     }
 
-    /// <summary>Adds what fills no block and the bias, and writes up to four outputs of a row (none for a row that only filled a tile).</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private readonly void Finish(in LinearTarget target, Vector128<float> sums, int row, int n, int end)
-    {
-        if (row >= Rows)
-        {
-            return;
-        }
-
-        var output = Output + (row * OutputStride) + target.Column + n;
-        if (n + 4 <= end && Inputs % (2 * TLanes.Width) == 0)
-        {
-            (target.Bias is null ? sums : sums + Vector128.Load(target.Bias + n)).Store(output);
-            return;
-        }
-
-        FinishSlowly(in target, sums, row, n, Math.Min(4, end - n), output);
-    }
-
+    /// <summary>Adds what fills no block and the bias, and writes up to four outputs of each row (none for rows that only filled the tile).
+    /// Not inlined, and handed the sums in memory: a call while accumulators are alive makes the compiler keep them all in memory, in the loop too.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
+    private readonly void Finish(in LinearTarget target, Vector128<float>* sums, int row, int rows, int n, int end)
+    {
+        for (var i = 0; i < rows && row + i < Rows; i++)
+        {
+            var output = Output + ((row + i) * OutputStride) + target.Column + n;
+            if (n + 4 <= end && Inputs % (2 * TLanes.Width) == 0)
+            {
+                (target.Bias is null ? sums[i] : sums[i] + Vector128.Load(target.Bias + n)).Store(output);
+            }
+            else
+            {
+                FinishSlowly(in target, sums[i], row + i, n, Math.Min(4, end - n), output);
+            }
+        }
+    }
+
     private readonly void FinishSlowly(in LinearTarget target, Vector128<float> sums, int row, int n, int count, float* output)
     {
         var blocked = Inputs - (Inputs % (2 * TLanes.Width));

@@ -225,7 +225,7 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
         {
             for (var i = 0; i < output.Columns; i++)
             {
-                Download(output, row)[i] *= Download(gateUp, row)[output.Columns + i];
+                Download(output, row)[i] *= (float)activation.OfUp(Download(gateUp, row)[output.Columns + i]);
             }
         }
     }

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace KvPrefetch.Engine.Backends.Cpu;
 
-/// <summary>Selective state space. A unit of work is a head of one sequence; rows of its state are updated and read in one pass.</summary>
+/// <summary>Selective state space. An item is a head of one sequence; rows of its state are updated and read in one pass.</summary>
 internal unsafe struct SelectiveScanKernel<TLanes, V> : IParallelJob
     where TLanes : ILanes<V>
     where V : struct
@@ -23,9 +23,9 @@ internal unsafe struct SelectiveScanKernel<TLanes, V> : IParallelJob
 
     public readonly void Run(int from, int end, int thread)
     {
-        for (var unit = from; unit < end; unit++)
+        for (var item = from; item < end; item++)
         {
-            Walk(unit / Shape.Heads, unit % Shape.Heads);
+            Walk(item / Shape.Heads, item % Shape.Heads);
         }
     }
 

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace KvPrefetch.Engine.Backends.Cpu;
 
-/// <summary>Causal convolution of each column by itself. A unit of work is a vector of columns of one sequence: it keeps the window of inputs at hand and walks along the tokens.</summary>
+/// <summary>Causal convolution of each column by itself. An item is a vector of columns of one sequence: it keeps the window of inputs at hand and walks along the tokens.</summary>
 internal unsafe struct ShortConvolutionKernel<TLanes, V> : IParallelJob
     where TLanes : ILanes<V>
     where V : struct
@@ -24,16 +24,16 @@ internal unsafe struct ShortConvolutionKernel<TLanes, V> : IParallelJob
     public int Width;
     public bool Silu;
 
-    /// <summary>Vectors of columns.</summary>
-    public readonly int Pieces => (Columns + TLanes.Width - 1) / TLanes.Width;
+    public static int Pieces(int columns) => (columns + TLanes.Width - 1) / TLanes.Width;
 
+    /// <summary>An item is a piece of one sequence.</summary>
     public readonly void Run(int from, int end, int thread)
     {
-        var pieces = Pieces;
+        var pieces = Pieces(Columns);
         float* taps = stackalloc float[MaxWidth * TLanes.Width], window = stackalloc float[MaxWidth * TLanes.Width], row = stackalloc float[TLanes.Width];
-        for (var unit = from; unit < end; unit++)
+        for (var item = from; item < end; item++)
         {
-            Walk(unit / pieces, unit % pieces * TLanes.Width, taps, window, row);
+            Walk(item / pieces, item % pieces * TLanes.Width, taps, window, row);
         }
     }
 

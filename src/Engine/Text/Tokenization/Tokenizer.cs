@@ -3,10 +3,17 @@ using System.Text;
 
 namespace KvPrefetch.Engine.Text.Tokenization;
 
-/// <summary>A model's tokenizer.json. Safe for concurrent use.</summary>
+/// <summary>A model's tokenizer: text to ids and back, as the reference library (Hugging Face tokenizers) gives them. Safe for concurrent use.</summary>
+/// <example><code>
+/// var tokenizer = Tokenizer.Load("models/SmolLM2-135M-Instruct");
+/// int[] ids = tokenizer.Encode("Hello world");
+/// string text = tokenizer.Decode(ids);
+/// int count = tokenizer.CountTokens("How long is this?");
+/// </code></example>
 public sealed class Tokenizer
 {
     private const string FileName = "tokenizer.json";
+    private const string SentencePieceName = "tokenizer.model";
 
     private readonly TokenModel _model;
     private readonly Normalizer? _normalizer;
@@ -27,29 +34,23 @@ public sealed class Tokenizer
         _postProcessor = parts.PostProcessor;
         VocabularySize = Math.Max(_model.Vocabulary.IdLimit, parts.AddedTokens.Select(token => token.Id + 1).DefaultIfEmpty(0).Max());
         _special = new bool[VocabularySize];
-
-        var tokens = new byte[]?[VocabularySize];
-        for (var id = 0; id < tokens.Length; id++)
-        {
-            tokens[id] = _model.Vocabulary.Contains(id) ? _model.Vocabulary.Text(id).ToArray() : null;
-        }
-
+        var added = new Dictionary<int, byte[]>();
         List<(string, AddedToken)> raw = [], normalized = [];
         foreach (var token in parts.AddedTokens)
         {
             _addedIds[token.Content] = token.Id;
             _special[token.Id] |= token.Special;
             var text = token.Normalized ? Normalize(token.Content) : token.Content;
-            tokens[token.Id] = Encoding.UTF8.GetBytes(text);
+            added[token.Id] = Encoding.UTF8.GetBytes(text);
             (token.Normalized ? normalized : raw).Add((text, token));
         }
 
         _rawMatcher = raw.Count > 0 ? new AddedTokenMatcher(raw) : null;
         _normalizedMatcher = normalized.Count > 0 ? new AddedTokenMatcher(normalized) : null;
-        _decoder = new DecodePipeline(tokens, SkippedIds(parts.AddedTokens, tokens), parts.Decoder);
+        _decoder = new DecodePipeline(_model.Vocabulary, added, SkippedIds(parts.AddedTokens, added), parts.Decoder);
     }
 
-    /// <summary>Reads tokenizer.json of the folder; null where it has none.</summary>
+    /// <summary>Reads tokenizer.json of the folder, or else its tokenizer.model (SentencePiece); null where it has neither.</summary>
     /// <param name="folder">A model folder.</param>
     /// <exception cref="TokenizerFormatException">The file cannot be used.</exception>
     /// <exception cref="UnsupportedModelException">The file asks for something that is not supported.</exception>
@@ -57,15 +58,21 @@ public sealed class Tokenizer
     {
         ArgumentNullException.ThrowIfNull(folder);
         var path = Path.Combine(folder, FileName);
-        return File.Exists(path) ? Parse(TokenizerFile.Read(path)) : null;
+        if (File.Exists(path))
+        {
+            return Parse(TokenizerFile.Read(path));
+        }
+
+        path = Path.Combine(folder, SentencePieceName);
+        return File.Exists(path) ? new Tokenizer(SentencePieceLoader.Read(path)) : null;
     }
 
-    /// <summary>Reads tokenizer.json of the folder.</summary>
+    /// <summary>Reads tokenizer.json of the folder, or else its tokenizer.model (SentencePiece).</summary>
     /// <param name="folder">A model folder.</param>
     /// <exception cref="TokenizerFormatException">There is none, or it cannot be used.</exception>
     /// <exception cref="UnsupportedModelException">The file asks for something that is not supported.</exception>
     public static Tokenizer Load(string folder)
-        => TryLoad(folder) ?? throw TokenizerErrors.Format("TokenizerMissing", $"The folder '{TokenizerErrors.Shown(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)))}' has no {FileName}.");
+        => TryLoad(folder) ?? throw TokenizerErrors.Format("TokenizerMissing", $"The folder '{TokenizerErrors.Shown(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)))}' has neither {FileName} nor {SentencePieceName}.");
 
     internal static Tokenizer Parse(TokenizerFile file) => new(TokenizerLoader.Load(file));
 
@@ -284,11 +291,25 @@ public sealed class Tokenizer
     }
 
     /// <summary>Ids left out when special tokens are skipped: by text, as the reference does it.</summary>
-    private static bool[] SkippedIds(IEnumerable<AddedToken> added, byte[]?[] tokens)
+    private bool[] SkippedIds(IReadOnlyList<AddedToken> tokens, Dictionary<int, byte[]> texts)
     {
-        var contents = added.Where(token => token.Special).Select(token => token.Content).ToHashSet(StringComparer.Ordinal);
-        var longest = contents.Select(content => Encoding.UTF8.GetByteCount(content)).DefaultIfEmpty(0).Max();
-        return Array.ConvertAll(tokens, token => token is not null && token.Length <= longest && contents.Contains(Encoding.UTF8.GetString(token)));
+        var skipped = new bool[VocabularySize];
+        var contents = tokens.Where(token => token.Special).Select(token => token.Content).ToHashSet(StringComparer.Ordinal);
+        foreach (var content in contents)
+        {
+            var id = _model.Vocabulary.Find(Encoding.UTF8.GetBytes(content));
+            if (id >= 0)
+            {
+                skipped[id] = true;
+            }
+        }
+
+        foreach (var (id, text) in texts)
+        {
+            skipped[id] = contents.Contains(Encoding.UTF8.GetString(text));
+        }
+
+        return skipped;
     }
 
     private EncodeState Rent() => _states.TryTake(out var state) ? state : new EncodeState();

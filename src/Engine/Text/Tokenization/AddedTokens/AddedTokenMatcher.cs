@@ -86,9 +86,13 @@ internal sealed class AddedTokenMatcher
                 end += SpacesAtStart(text[end..]);
             }
 
-            // Space that a token before took along may be a token itself: then it is found all the same, and the text goes on behind it, as in the reference.
-            matches.Add(new AddedTokenMatch(start, end, token.Id));
-            covered = end;
+            // Space that a token before took along may be a token itself: then it is found all the same, and the text goes on behind it, unless it wants space on its
+            // left too and nothing is left of it: so the reference.
+            if (start < end)
+            {
+                matches.Add(new AddedTokenMatch(start, end, token.Id));
+                covered = end;
+            }
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace KvPrefetch.Engine.Text.Tokenization;
 
 /// <summary>Decoding of a tokenizer: the bytes of every token after the stateless first steps, computed once, and the steps that remain.</summary>
@@ -10,10 +12,12 @@ internal sealed class DecodePipeline
     private readonly TokenDecoder[] _steps;
     private readonly bool _fused;
 
-    /// <param name="tokens">Text of each id in UTF-8; null for a gap.</param>
-    /// <param name="special">Which ids a decoding without special tokens leaves out.</param>
+    /// <param name="vocabulary">The model's tokens.</param>
+    /// <param name="added">Text of added tokens by id; it counts where the vocabulary has another.</param>
+    /// <param name="special">Which ids a decoding without special tokens leaves out; one for every id.</param>
     /// <param name="steps">The decoder, flattened.</param>
-    public DecodePipeline(IReadOnlyList<byte[]?> tokens, bool[] special, IReadOnlyList<TokenDecoder> steps)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public DecodePipeline(Vocabulary vocabulary, Dictionary<int, byte[]> added, bool[] special, IReadOnlyList<TokenDecoder> steps)
     {
         var folded = 0;
         while (folded < steps.Count && steps[folded].IsMap && !_fused)
@@ -23,21 +27,23 @@ internal sealed class DecodePipeline
 
         _steps = steps.Skip(folded).ToArray();
         _special = special;
-        _known = new bool[tokens.Count];
-        _start = new int[tokens.Count + 1];
+        _known = new bool[special.Length];
+        _start = new int[special.Length + 1];
         var arena = new CollectStage();
-        for (var id = 0; id < tokens.Count; id++)
+        DecodeStage first = arena;
+        for (var i = folded - 1; i >= 0; i--)
+        {
+            first = new MapStage(steps[i], first);
+        }
+
+        for (var id = 0; id < special.Length; id++)
         {
             _start[id] = arena.Bytes.Length;
-            if (tokens[id] is { } token)
+            var isAdded = added.TryGetValue(id, out var text);
+            _known[id] = isAdded || vocabulary.Contains(id);
+            if (_known[id])
             {
-                _known[id] = true;
-                for (var i = 0; i < folded; i++)
-                {
-                    token = steps[i].Map(token);
-                }
-
-                arena.Push(token);
+                first.Push(isAdded ? text : vocabulary.Text(id));
             }
         }
 

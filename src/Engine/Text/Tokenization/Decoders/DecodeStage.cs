@@ -45,8 +45,8 @@ internal abstract class TokenDecoder
     /// <summary>True where what follows sees one long token.</summary>
     public virtual bool Fuses => false;
 
-    /// <summary>The token as this step turns it.</summary>
-    public virtual byte[] Map(byte[] token) => throw new NotSupportedException();
+    /// <summary>Hands on the token as this step turns it.</summary>
+    public virtual void Map(ReadOnlySpan<byte> token, DecodeStage next) => throw new NotSupportedException();
 
     /// <param name="next">Receives this step's tokens.</param>
     /// <param name="fused">The calls to come are parts of one token.</param>

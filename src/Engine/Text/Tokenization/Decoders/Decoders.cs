@@ -8,10 +8,10 @@ internal sealed class ByteLevelDecoder : TokenDecoder
     public override bool IsMap => true;
     public override bool Fuses => true;
 
-    public override byte[] Map(byte[] token)
+    public override void Map(ReadOnlySpan<byte> token, DecodeStage next)
     {
-        var bytes = new byte[token.Length];
-        return ByteAlphabet.TryToBytes(token, bytes, out var written) ? bytes[..written] : token;
+        var bytes = token.Length <= 256 ? stackalloc byte[256] : new byte[token.Length];
+        next.Push(ByteAlphabet.TryToBytes(token, bytes, out var written) ? bytes[..written] : token);
     }
 
     public override DecodeStage Start(DecodeStage next, bool fused) => fused ? new GatherStage(new MapStage(this, next)) : new MapStage(this, next);
@@ -20,16 +20,25 @@ internal sealed class ByteLevelDecoder : TokenDecoder
 /// <summary>Replaces a pattern in each token.</summary>
 internal sealed class ReplaceDecoder(Pattern pattern, string content) : TokenDecoder
 {
+    private readonly byte[]? _literal = pattern is LiteralPattern literal ? Encoding.UTF8.GetBytes(literal.Text) : null;
+
     public override bool IsMap => true;
 
-    public override byte[] Map(byte[] token)
+    public override void Map(ReadOnlySpan<byte> token, DecodeStage next)
     {
+        if (_literal is not null && token.IndexOf(_literal) < 0)
+        {
+            next.Push(token);
+            return;
+        }
+
         var text = Encoding.UTF8.GetString(token);
         var matches = new PieceList();
         pattern.FindAll(text, 0, matches);
         if (matches.Count == 0)
         {
-            return token;
+            next.Push(token);
+            return;
         }
 
         var result = new StringBuilder();
@@ -40,7 +49,7 @@ internal sealed class ReplaceDecoder(Pattern pattern, string content) : TokenDec
             at = match.End;
         }
 
-        return Encoding.UTF8.GetBytes(result.Append(text, at, text.Length - at).ToString());
+        next.Push(Encoding.UTF8.GetBytes(result.Append(text, at, text.Length - at).ToString()));
     }
 
     public override DecodeStage Start(DecodeStage next, bool fused) => fused ? new GatherStage(new MapStage(this, next)) : new MapStage(this, next);
@@ -81,7 +90,7 @@ internal sealed class JoinDecoder : TokenDecoder
 /// <summary>Applies a stateless step to each token.</summary>
 internal sealed class MapStage(TokenDecoder decoder, DecodeStage next) : DecodeStage
 {
-    public override void Push(ReadOnlySpan<byte> token) => next.Push(decoder.Map(token.ToArray()));
+    public override void Push(ReadOnlySpan<byte> token) => decoder.Map(token, next);
 
     public override void End() => next.End();
 }

@@ -123,9 +123,9 @@ internal sealed class StripDecoder(string content, int start, int stop) : TokenD
 
     public override bool IsMap => true;
 
-    public override byte[] Map(byte[] token)
+    public override void Map(ReadOnlySpan<byte> token, DecodeStage next)
     {
-        var rest = token.AsSpan();
+        var rest = token;
         for (var i = 0; i < start && rest.StartsWith(_content); i++)
         {
             rest = rest[_content.Length..];
@@ -136,7 +136,7 @@ internal sealed class StripDecoder(string content, int start, int stop) : TokenD
             rest = rest[..^_content.Length];
         }
 
-        return rest.Length == token.Length ? token : rest.ToArray();
+        next.Push(rest);
     }
 
     public override DecodeStage Start(DecodeStage next, bool fused)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace KvPrefetch.Engine.Text.Tokenization;
@@ -6,6 +7,7 @@ namespace KvPrefetch.Engine.Text.Tokenization;
 internal static class VocabularyReader
 {
     /// <summary>The <c>vocab</c> object: token to id.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static Vocabulary ReadObject(TokenizerFile file, Range part)
     {
         var reader = file.ReaderOf(part);
@@ -75,6 +77,7 @@ internal static class VocabularyReader
     /// <param name="part">Where the list stands.</param>
     /// <param name="vocabulary">Every part and every result must be in it.</param>
     /// <param name="prefixLength">Bytes that the right side loses when it is joined.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static MergeTable ReadMerges(TokenizerFile file, Range part, Vocabulary vocabulary, int prefixLength)
     {
         var reader = file.ReaderOf(part);
@@ -83,7 +86,8 @@ internal static class VocabularyReader
             throw TokenizerErrors.Format("InvalidMerge", $"tokenizer.json: model.merges is {reader.TokenType}, not an array.");
         }
 
-        var merges = new MergeTable(Count(reader));
+        var found = new List<(int Left, int Right, int Rank, int Merged)>();
+        var last = -1;
         var left = new byte[256];
         var right = new byte[256];
         var joined = new byte[512];
@@ -115,7 +119,13 @@ internal static class VocabularyReader
                 (bStart, source) = (0, right);
             }
 
-            Add(merges, vocabulary, left.AsSpan(0, aLength), source.AsSpan(bStart, bLength), rank, prefixLength, ref joined);
+            Add(found, vocabulary, left.AsSpan(0, aLength), source.AsSpan(bStart, bLength), rank, prefixLength, ref joined, ref last);
+        }
+
+        var merges = new MergeTable(found.Count);
+        foreach (var (a, b, rank, merged) in found)
+        {
+            merges.Add(a, b, rank, merged);
         }
 
         return merges;
@@ -136,7 +146,8 @@ internal static class VocabularyReader
 
     public static string Show(ReadOnlySpan<byte> utf8) => "'" + TokenizerErrors.Shown(System.Text.Encoding.UTF8.GetString(utf8)) + "'";
 
-    private static void Add(MergeTable merges, Vocabulary vocabulary, ReadOnlySpan<byte> a, ReadOnlySpan<byte> b, int rank, int prefixLength, ref byte[] joined)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Add(List<(int Left, int Right, int Rank, int Merged)> merges, Vocabulary vocabulary, ReadOnlySpan<byte> a, ReadOnlySpan<byte> b, int rank, int prefixLength, ref byte[] joined, ref int last)
     {
         var left = vocabulary.Find(a);
         var right = vocabulary.Find(b);
@@ -159,7 +170,9 @@ internal static class VocabularyReader
         a.CopyTo(joined);
         tail.CopyTo(joined.AsSpan(a.Length));
         var text = joined.AsSpan(0, a.Length + tail.Length);
-        var merged = vocabulary.Find(text);
+        // Merges mostly come in the order of the tokens that they make, so a look at the last token and the next saves the search.
+        var merged = vocabulary.Is(last, text) ? last : vocabulary.Is(last + 1, text) ? last + 1 : vocabulary.Find(text);
+        last = merged;
         if (merged < 0)
         {
             throw TokenizerErrors.Format("InvalidMerge", $"tokenizer.json: model.merges[{rank}] makes {Show(text)}, which is not in the vocabulary.");
@@ -167,7 +180,7 @@ internal static class VocabularyReader
 
         if (!vocabulary.IsReserved(merged))
         {
-            merges.Add(left, right, rank, merged);
+            merges.Add((left, right, rank, merged));
         }
     }
 
@@ -183,17 +196,5 @@ internal static class VocabularyReader
         }
 
         return (a, b);
-    }
-
-    private static int Count(Utf8JsonReader reader)
-    {
-        var count = 0;
-        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
-        {
-            reader.Skip();
-            count++;
-        }
-
-        return count;
     }
 }

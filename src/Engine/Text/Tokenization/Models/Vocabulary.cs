@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace KvPrefetch.Engine.Text.Tokenization;
 
 /// <summary>Tokens by id and by their exact UTF-8 text: one arena of bytes and one open hash table.</summary>
@@ -48,7 +50,11 @@ internal sealed class Vocabulary
         return id >= 0 && _reserved.Count > 0 && IsReserved(id) ? -1 : id;
     }
 
+    /// <summary>True where the id, if it is one, has this text and the text this id.</summary>
+    public bool Is(int id, ReadOnlySpan<byte> utf8) => Contains(id) && Text(id).SequenceEqual(utf8);
+
     /// <summary>Id of the token with this text, or -1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public int Find(ReadOnlySpan<byte> utf8)
     {
         var mask = _slots.Length - 1;
@@ -71,6 +77,7 @@ internal sealed class Vocabulary
     /// <param name="utf8">The token's text.</param>
     /// <param name="id">Its id.</param>
     /// <param name="keepsOld">An id whose text gets another id keeps its text (a list with repeats) or loses it (an object whose last entry wins).</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryAdd(ReadOnlySpan<byte> utf8, int id, bool keepsOld = false)
     {
         if (Contains(id))

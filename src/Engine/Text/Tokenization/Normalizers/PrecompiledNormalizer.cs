@@ -52,12 +52,10 @@ internal sealed class PrecompiledNormalizer : Normalizer
         for (var start = 0; start < text.Length;)
         {
             var end = GraphemeEnd(text, start, out var bytes);
-            var first = start;
             if (bytes < WholeGrapheme && TryReplace(text[start..end], TaintOf(taint, start, end), output))
             {
                 modified = true;
                 start = end;
-                state.AtTextStart &= first != 0 || output.Length > 0;
                 continue;
             }
 

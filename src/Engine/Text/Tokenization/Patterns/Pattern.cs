@@ -10,23 +10,25 @@ internal abstract class Pattern
 /// <summary>A fixed text. An empty one finds nothing.</summary>
 internal sealed class LiteralPattern(string literal) : Pattern
 {
+    public string Text { get; } = literal;
+
     public override void FindAll(ReadOnlySpan<char> text, int offset, PieceList matches)
     {
-        if (literal.Length == 0)
+        if (Text.Length == 0)
         {
             return;
         }
 
         for (var at = 0; ;)
         {
-            var found = text[at..].IndexOf(literal, StringComparison.Ordinal);
+            var found = text[at..].IndexOf(Text, StringComparison.Ordinal);
             if (found < 0)
             {
                 return;
             }
 
-            matches.Add(offset + at + found, offset + at + found + literal.Length);
-            at += found + literal.Length;
+            matches.Add(offset + at + found, offset + at + found + Text.Length);
+            at += found + Text.Length;
         }
     }
 }

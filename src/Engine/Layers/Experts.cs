@@ -1,0 +1,85 @@
+using KvPrefetch.Engine.Backends;
+
+namespace KvPrefetch.Engine.Layers;
+
+/// <summary>The matrices of a layer's experts, expert by expert; all of the same shapes and type.</summary>
+/// <param name="GateUp">gate, up: <c>[inner | inner, hidden]</c></param>
+/// <param name="Down"><c>[hidden, inner]</c></param>
+internal sealed record ExpertWeights(Projection[][] GateUp, Projection[][] Down);
+
+/// <summary>A unit that every token goes through beside its experts.</summary>
+/// <param name="Unit">The unit.</param>
+/// <param name="Gate">One output; the unit's result is multiplied by its sigmoid. Null: added as it is.</param>
+internal sealed record SharedExpert(IMixer Unit, Projection[]? Gate = null);
+
+/// <summary>Mixture of experts: a router sends each token to a few gated units and adds what they say, weighted. Each chosen expert's weights are read once a step.</summary>
+/// <param name="Router"><c>[experts, hidden]</c></param>
+/// <param name="Routing">How the choice is made.</param>
+/// <param name="Weights">The experts.</param>
+/// <param name="Activation">The gates' function.</param>
+/// <param name="Shared">Or null.</param>
+internal sealed record Experts(Projection[] Router, Routing Routing, ExpertWeights Weights, Activation Activation, SharedExpert? Shared = null) : IMixer
+{
+    public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
+    {
+        var s = scratch.Experts ?? throw new InvalidOperationException("The model's widths lack those of its experts.");
+        int rows = step.TokenCount, places = rows * Routing.Chosen;
+        backend.Linear(x, Router, s.Logits, rows);
+        backend.Route(s.Logits, Routing, s.Plan, rows);
+        backend.GatherRows(x, new Ints(s.Plan.Tokens, 0), s.Places, places);
+        backend.ExpertLinear(s.Places, s.Plan, Weights.GateUp, s.GateUp, places);
+        backend.GatedActivation(s.GateUp, Activation, s.Inner, places);
+        backend.ExpertLinear(s.Inner, s.Plan, Weights.Down, s.Places, places);
+        if (Shared is null)
+        {
+            backend.CombineExperts(s.Places, s.Plan, output, rows);
+            return;
+        }
+
+        // The shared unit reads x, which may be the memory of no output: first its result, then the sum.
+        Shared.Unit.Forward(backend, step, scratch, x, s.Shared);
+        backend.CombineExperts(s.Places, s.Plan, output, rows);
+        if (Shared.Gate is null)
+        {
+            backend.Add(output, s.Shared, 1f, rows);
+        }
+        else
+        {
+            backend.Linear(x, Shared.Gate, s.SharedGate, rows);
+            backend.AddGated(output, s.Shared, s.SharedGate, rows);
+        }
+    }
+}
+
+/// <summary>Activations of experts, allocated once for the largest step.</summary>
+internal sealed class ExpertScratch(IBackend backend, int tokens, int hidden, ExpertWidths widths) : IDisposable
+{
+    public ExpertPlan Plan { get; } = ExpertPlan.Allocate(backend, tokens, widths.Count, widths.Chosen);
+
+    /// <summary><c>[tokens, experts]</c></summary>
+    public Rows Logits { get; } = backend.AllocateRows(tokens, widths.Count);
+
+    /// <summary><c>[tokens * chosen, hidden]</c>: inputs, then outputs of the experts.</summary>
+    public Rows Places { get; } = backend.AllocateRows(checked(tokens * widths.Chosen), hidden);
+
+    /// <summary><c>[tokens * chosen, 2 * inner]</c></summary>
+    public Rows GateUp { get; } = backend.AllocateRows(checked(tokens * widths.Chosen), checked(2 * widths.Inner));
+
+    /// <summary><c>[tokens * chosen, inner]</c></summary>
+    public Rows Inner { get; } = backend.AllocateRows(checked(tokens * widths.Chosen), widths.Inner);
+
+    /// <summary><c>[tokens, hidden]</c></summary>
+    public Rows Shared { get; } = backend.AllocateRows(tokens, hidden);
+
+    /// <summary><c>[tokens, 1]</c></summary>
+    public Rows SharedGate { get; } = backend.AllocateRows(tokens, 1);
+
+    public void Dispose()
+    {
+        Plan.Dispose();
+        foreach (var rows in (ReadOnlySpan<Rows>)[Logits, Places, GateUp, Inner, Shared, SharedGate])
+        {
+            rows.Buffer.Dispose();
+        }
+    }
+}

@@ -1,0 +1,39 @@
+using KvPrefetch.Engine.Backends;
+
+namespace KvPrefetch.Engine.Layers;
+
+/// <summary>Experts as they are published: a matrix each, or stacked in one tensor.</summary>
+internal sealed unsafe partial class WeightLoader
+{
+    /// <summary><c>experts.0.gate_proj.weight</c> and so on.</summary>
+    public ExpertWeights ExpertsOneByOne(int count, int hidden, int inner, string gate = "gate_proj", string up = "up_proj", string down = "down_proj")
+    {
+        WeightLoader[] each = [.. Enumerable.Range(0, count).Select(e => Scope($"experts.{e}."))];
+        return new ExpertWeights(
+            [.. each.Select(w => (Projection[])[w.Linear(gate, inner, hidden), w.Linear(up, inner, hidden)])],
+            [.. each.Select(w => (Projection[])[w.Linear(down, hidden, inner)])]);
+    }
+
+    /// <summary>Two tensors: <c>[count, gate | up, hidden]</c> and <c>[count, hidden, inner]</c>.</summary>
+    public ExpertWeights StackedExperts(string gateUp, string down, int count, int hidden, int inner)
+    {
+        var first = Whole(gateUp, count, 2L * inner, hidden);
+        var second = Whole(down, count, hidden, inner);
+        return new ExpertWeights(
+            [.. Enumerable.Range(0, count).Select(e => (Projection[])[new(RowsOf(first, gateUp, 2L * inner * e, 2 * inner, hidden), Bias: null)])],
+            [.. Enumerable.Range(0, count).Select(e => (Projection[])[new(RowsOf(second, down, (long)hidden * e, hidden, inner), Bias: null)])]);
+    }
+
+    /// <summary>Two tensors with inputs before outputs, <c>[count, hidden, 2 * inner]</c> with gate and up in turn and <c>[count, inner, hidden]</c>, and their biases <c>name_bias</c>; the matrices are copied.</summary>
+    public ExpertWeights TransposedExperts(string gateUp, string down, int count, int hidden, int inner)
+    {
+        var (first, firstBias) = (Whole(gateUp, count, hidden, 2L * inner), Whole(gateUp + "_bias", count, 2L * inner));
+        var (second, secondBias) = (Whole(down, count, inner, hidden), Whole(down + "_bias", count, hidden));
+        Projection Half(int expert, int half) => new(
+            Transposed(first, gateUp, 2L * hidden * inner * expert, hidden, 2 * inner, half, step: 2),
+            Strided(firstBias, gateUp + "_bias", (2L * inner * expert) + half, inner, step: 2));
+        return new ExpertWeights(
+            [.. Enumerable.Range(0, count).Select(e => (Projection[])[Half(e, 0), Half(e, 1)])],
+            [.. Enumerable.Range(0, count).Select(e => (Projection[])[new(Transposed(second, down, (long)hidden * inner * e, inner, hidden), Part(secondBias, down + "_bias", (long)hidden * e, hidden))])]);
+    }
+}

@@ -1,0 +1,42 @@
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Checkpoints;
+using KvPrefetch.Engine.Layers;
+
+namespace KvPrefetch.Engine.Models;
+
+/// <summary>model_type qwen3_moe: Qwen 3's layer with experts in place of the gated unit.</summary>
+internal sealed class Qwen3Moe : DecoderFamily
+{
+    private readonly bool _bias;
+    private readonly bool _normalised;
+    private readonly bool[] _sparse;
+    private readonly int[] _windows;
+
+    public Qwen3Moe(HfConfig config) : base(config)
+    {
+        _ = config.GetChoice("hidden_act", ["silu"]);
+        ExpertWidths = ExpertFields.Read(config, ["num_experts", "num_local_experts"], "moe_intermediate_size");
+        _normalised = config.GetBoolean("norm_topk_prob", false);
+        _bias = config.GetBoolean("attention_bias", false);
+        _sparse = ExpertFields.ReadSparseLayers(config, Layers);
+        var window = config.GetBoolean("use_sliding_window", false) ? config.FindInt32("sliding_window", 1, int.MaxValue) : null;
+        _windows = ReadWindows(window, _ => window is not null);
+        Rotary = [ReadRotary()];
+    }
+
+    protected override ExpertWidths ExpertWidths { get; }
+
+    protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>
+    [
+        new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, _bias, _bias, window: _windows[i], norm: weights.Scope("self_attn.").QkNorm(Attention, Epsilon))),
+        new(weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon), Unit(weights.Scope("mlp."), _sparse[i])),
+    ];
+
+    private IMixer Unit(WeightLoader w, bool sparse) => !sparse
+        ? w.GatedMlp(Hidden, Inner, ActivationKind.Silu)
+        : new Experts(
+            [w.Linear("gate", ExpertWidths.Count, Hidden)],
+            new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = _normalised },
+            w.ExpertsOneByOne(ExpertWidths.Count, Hidden, ExpertWidths.Inner),
+            ActivationKind.Silu);
+}

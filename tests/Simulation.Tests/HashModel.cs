@@ -4,15 +4,17 @@ using KvPrefetch.Engine.Requests;
 namespace KvPrefetch.Tests.Simulation;
 
 /// <summary>
-/// A language model that is nothing but its KV cache. The record of a token hashes the token, its position and the record before it, as read from the pages (deeper
-/// layers of a real model depend on all earlier keys and values in the same way); the next token is a hash of all records, again as read from the pages.
-/// A wrong page table, a page freed too early, a chunk that starts at the wrong place or another request's data changes tokens from that step on.
+/// A language model that is nothing but its memory: a KV cache, and a state in a slot. The record of a token hashes the token, its position and the record before it, as read from the pages (deeper
+/// layers of a real model depend on all earlier keys and values in the same way). The state is a hash of all tokens so far, as a recurrent layer would keep it: it starts from zero
+/// where a sequence does, whatever lies in the slot. The next token is a hash of all records, again as read from the pages, and of the state.
+/// A wrong page table, a page freed too early, a chunk that starts at the wrong place, a slot that two share or another request's data changes tokens from that step on.
 /// </summary>
-internal sealed class HashModel(int pages, int pageSize, int vocabulary)
+internal sealed class HashModel(int pages, int pageSize, int slots, int vocabulary)
 {
     private const ulong Poison = 0xCDCDCDCDCDCDCDCD;
 
     private readonly ulong[] _slots = new ulong[pages * pageSize];
+    private readonly ulong[] _states = new ulong[slots];
 
     /// <summary>Computes tokens: writes their records into the pages that the block table names.</summary>
     public void Store(Sequence sequence, int start, int count)
@@ -20,11 +22,15 @@ internal sealed class HashModel(int pages, int pageSize, int vocabulary)
         var tokens = sequence.Tokens;
         var table = sequence.Pages;
         var record = start == 0 ? 0 : _slots[(table[(start - 1) / pageSize] * pageSize) + ((start - 1) % pageSize)];
+        var state = start == 0 ? 0 : _states[sequence.Slot];
         for (var t = start; t < start + count; t++)
         {
+            state = State(state, tokens[t]);
             record = Record(record, tokens[t], t);
             _slots[(table[t / pageSize] * pageSize) + (t % pageSize)] = record;
         }
+
+        _states[sequence.Slot] = state;
     }
 
     /// <summary>The token after the first <paramref name="count"/>, and the hash that decides it.</summary>
@@ -40,6 +46,7 @@ internal sealed class HashModel(int pages, int pageSize, int vocabulary)
             }
         }
 
+        hash = Fold(hash, _states[sequence.Slot]);
         return (Token(hash, vocabulary), hash);
     }
 
@@ -54,14 +61,18 @@ internal sealed class HashModel(int pages, int pageSize, int vocabulary)
 
     private static ulong Record(ulong before, int token, int position) => Rng.Mix(before + ((ulong)token * 0xD6E8FEB86659FD93) + (ulong)position);
 
+    private static ulong State(ulong before, int token) => Rng.Mix((before * 0xC2B2AE3D27D4EB4F) + (ulong)token + 1);
+
     private static ulong Fold(ulong hash, ulong record) => (BitOperations.RotateLeft(hash, 7) * 0x9E3779B97F4A7C15) + record;
 
     private static int Token(ulong hash, int vocabulary) => (int)(Rng.Mix(hash) % (ulong)vocabulary);
 
-    /// <summary>What the model says, computed from the tokens alone: no pages, no engine.</summary>
+    /// <summary>What the model says, computed from the tokens alone: no pages, no slots, no engine.</summary>
     internal sealed class Oracle(int vocabulary)
     {
         private ulong _record;
+        private ulong _records;
+        private ulong _state;
         private int _count;
 
         public ulong Hash { get; private set; }
@@ -71,7 +82,9 @@ internal sealed class HashModel(int pages, int pageSize, int vocabulary)
         public void Append(int token)
         {
             _record = Record(_record, token, _count++);
-            Hash = Fold(Hash, _record);
+            _records = Fold(_records, _record);
+            _state = State(_state, token);
+            Hash = Fold(_records, _state);
         }
     }
 }

@@ -14,7 +14,7 @@ internal sealed class Invariants(PagePool pool, Scheduler scheduler, int maxRunn
     public string? FirstViolation(List<Sequence> alive)
     {
         _uses.AsSpan().Clear();
-        var (running, held, waits) = (0, 0, false);
+        var (running, held, waits, slots) = (0, 0, false, 0L);
         foreach (var s in alive)
         {
             if (s.IsFinished || s.Computed >= s.Count || s.Count >= s.MaxTokens)
@@ -40,11 +40,22 @@ internal sealed class Invariants(PagePool pool, Scheduler scheduler, int maxRunn
             held += s.Pages.Length;
             if (s.Pages.Length == 0)
             {
+                if (s.Slot >= 0)
+                {
+                    return $"sequence {s.Id} waits and holds the state slot {s.Slot}";
+                }
+
                 waits = true;
                 continue;
             }
 
             running++;
+            if ((uint)s.Slot >= (uint)maxRunning || (slots & (1L << s.Slot)) != 0)
+            {
+                return $"sequence {s.Id} has the state slot {s.Slot}, which does not exist or is another's";
+            }
+
+            slots |= 1L << s.Slot;
             if (waits)
             {
                 return $"sequence {s.Id} runs before one that came earlier";
@@ -74,6 +85,6 @@ internal sealed class Invariants(PagePool pool, Scheduler scheduler, int maxRunn
             return $"{running} run and {alive.Count - running} wait; the scheduler counts {scheduler.RunningCount} and {scheduler.WaitingCount}";
         }
 
-        return null;
+        return running + scheduler.FreeSlots == maxRunning ? null : $"{running} state slots held and {scheduler.FreeSlots} free are not {maxRunning}";
     }
 }

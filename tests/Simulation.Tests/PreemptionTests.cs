@@ -58,7 +58,7 @@ public class PreemptionTests
     {
         var pool = new PagePool(pages, pageSize);
         var scheduler = new Scheduler(pool, 16, maxBatchTokens);
-        var model = new HashModel(pages, pageSize, Vocabulary);
+        var model = new HashModel(pages, pageSize, 16, Vocabulary);
         var sampler = new Sampler(Vocabulary);
         var tokens = new int[16];
         var logits = new float[Vocabulary];
@@ -90,7 +90,7 @@ public class PreemptionTests
             model.PoisonPages(pool.Free);
         }
 
-        Assert.True(Array.TrueForAll(sequences, s => s.IsFinished) && pool.FreeCount == pages);
+        Assert.True(Array.TrueForAll(sequences, s => s.IsFinished) && pool.FreeCount == pages && scheduler.FreeSlots == Math.Min(16, maxBatchTokens));
         return scheduler.Preemptions;
     }
 }

@@ -11,6 +11,9 @@ internal enum Bug
     None,
     SwappedPages,
     SharedPage,
+
+    /// <summary>Two sequences name the same state slot.</summary>
+    SharedSlot,
     PageFreedTooEarly,
     PageLeaked,
     LastTokenOfChunkNotStored,
@@ -51,7 +54,7 @@ internal sealed class SimulatedRun
         Scenario = scenario ?? Scenario.From(_rng);
         _pool = new PagePool(Scenario.Pages, Scenario.PageSize);
         _scheduler = new Scheduler(_pool, Scenario.MaxSequences, Scenario.MaxBatchTokens);
-        _model = new HashModel(Scenario.Pages, Scenario.PageSize, Scenario.Vocabulary);
+        _model = new HashModel(Scenario.Pages, Scenario.PageSize, Math.Min(Scenario.MaxSequences, Scenario.MaxBatchTokens), Scenario.Vocabulary);
         var maxRunning = Math.Min(Scenario.MaxSequences, Scenario.MaxBatchTokens);
         _invariants = new Invariants(_pool, _scheduler, maxRunning);
         _tokens = new int[maxRunning];
@@ -353,6 +356,9 @@ internal sealed class SimulatedRun
                 break;
             case Bug.SharedPage when running.Count > 1 && Fires():
                 Table(running[1])[0] = running[0].Pages[0];
+                break;
+            case Bug.SharedSlot when running.Count > 1 && Fires():
+                running[1].Slot = running[0].Slot;
                 break;
             case Bug.PageFreedTooEarly when first is not null && Fires():
                 _pool.Release(first.Pages[0], first.Id);

@@ -57,22 +57,6 @@ internal sealed unsafe partial class WeightLoader
             : new Weight(name, DType.F32, rows, columns, DeviceBuffer.OnHost(DType.F32, 0));
     }
 
-    /// <summary>Parts of the matrix <c>[rows, columns]</c>: some rows each, in the order they are wanted.</summary>
-    public Projection[] MatrixParts(string name, int rows, int columns, IEnumerable<Range> parts)
-    {
-        var tensor = _binder.Bind(_prefix + name, rows, columns);
-        _totals.Parameters += (long)rows * columns;
-        return [.. parts.Select(part =>
-        {
-            var (first, count) = part.GetOffsetAndLength(rows);
-            return new Projection(
-                tensor.Exists
-                    ? Backend.LoadMatrix(_prefix + name, tensor.Type, count, columns, (nint)tensor.Address + (nint)((long)first * columns * tensor.Type.ByteSize()))
-                    : new Weight(name, DType.F32, count, columns, DeviceBuffer.OnHost(DType.F32, 0)),
-                Bias: null);
-        })];
-    }
-
     /// <summary>The vector <c>[length]</c> as float32, <paramref name="offset"/> added to every element.</summary>
     public DeviceBuffer Vector(string name, int length, float offset = 0) => Vector(name, [length], offset);
 

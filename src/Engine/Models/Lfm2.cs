@@ -51,6 +51,12 @@ internal sealed class Lfm2 : DecoderFamily
     {
         var multiple = config.GetInt32("block_multiple_of", 1, 1 << 20, 256);
         var factor = config.FindDouble("block_ffn_dim_multiplier", 1e-3, 1e3) ?? 1;
-        return config.GetBoolean("block_auto_adjust_ff_dim", true) ? checked(((int)(factor * (2 * inner / 3)) + multiple - 1) / multiple * multiple) : inner;
+        if (!config.GetBoolean("block_auto_adjust_ff_dim", true))
+        {
+            return inner;
+        }
+
+        var adjusted = Math.Ceiling(Math.Floor(factor * (2L * inner / 3)) / multiple) * multiple;
+        return adjusted is >= 1 and <= 1 << 22 ? (int)adjusted : throw config.Invalid("block_ffn_dim_multiplier", $"makes an inner width of {adjusted}; 1 to {1 << 22} are allowed");
     }
 }

@@ -9,15 +9,18 @@ internal sealed class Qwen35Text : DecoderFamily
 {
     private readonly string[] _types;
     private readonly DeltaFields _delta;
-    private readonly bool _bias;
 
     public Qwen35Text(HfConfig config) : base(config)
     {
         _ = config.GetChoice("hidden_act", ["silu"], "silu");
-        _bias = config.GetBoolean("attention_bias", false);
-        if (_bias)
+        if (config.GetBoolean("attention_bias", false))
         {
             throw config.Unsupported("attention_bias", "true", "false");
+        }
+
+        if (!config.GetBoolean("attn_output_gate", true))
+        {
+            throw config.Unsupported("attn_output_gate", "false", "true");
         }
 
         var interval = config.GetInt32("full_attention_interval", 1, 1024, 4);
@@ -42,11 +45,7 @@ internal sealed class Qwen35Text : DecoderFamily
     private Attention GatedAttention(WeightLoader w, int i)
     {
         int headDim = Attention.HeadDim, heads = Attention.Heads;
-        var both = w.MatrixParts("q_proj.weight", 2 * Attention.QueryColumns, Hidden, Enumerable.Range(0, 2 * heads).Select(part =>
-        {
-            var start = ((part % heads * 2) + (part / heads)) * headDim;
-            return start..(start + headDim);
-        }));
+        var both = w.InterleavedLinear("q_proj", heads, 2, headDim, Hidden, bias: false);
         Projection[] qkv = [.. both[..heads], w.Linear("k_proj", Attention.KeyColumns, Hidden), w.Linear("v_proj", Attention.KeyColumns, Hidden)];
         return new Attention(Ordinal(_types, i), Attention, Rotary: 0, RotaryPairs.Halves, qkv, [w.Linear("o_proj", Hidden, Attention.QueryColumns)])
         {

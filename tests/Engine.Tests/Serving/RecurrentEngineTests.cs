@@ -1,0 +1,89 @@
+using KvPrefetch.Engine;
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Backends.Cpu;
+using KvPrefetch.Engine.Execution;
+using KvPrefetch.Engine.Models;
+using KvPrefetch.Engine.Requests;
+
+namespace KvPrefetch.Tests.Serving;
+
+/// <summary>The engine on models with recurrent layers: state slots in the memory plan, across admission, cancellation and preemption.</summary>
+public sealed class RecurrentEngineTests
+{
+    [Theory]
+    [InlineData("lfm2")]
+    [InlineData("falcon_h1")]
+    [InlineData("qwen3_5_text")]
+    public async Task PreemptedRequestsOfHybridsGiveWhatTheyGiveAlone(string family)
+    {
+        using var roomy = LlmEngine.Load(Folder(family), new EngineOptions { Threads = 1, MaxBatchSequences = 4 });
+        List<GenerationRequest> requests = [.. Enumerable.Range(0, 9).Select(i => Request(roomy, i))];
+        var expected = new List<int[]>();
+        foreach (var request in requests)
+        {
+            expected.Add(await Tokens(roomy.Submit(request)));
+        }
+
+        var stateBytes = 4 * StateSlots.SlotBytes(Shape(family).States);
+        var pageBytes = (roomy.Stats.KvCacheBytes - stateBytes) / roomy.Stats.PagesTotal;
+        using var tight = LlmEngine.Load(Folder(family), new EngineOptions { Threads = 2, MaxBatchSequences = 4, MaxBatchTokens = 12, KvCacheBytes = (2 * stateBytes) + (12 * pageBytes) });
+        Assert.Equal(expected, await Task.WhenAll(requests.Select(r => Tokens(tight.Submit(r)))));
+        Assert.True(tight.Stats.Preemptions > 0, $"{tight.Stats.PagesTotal} pages had room for all");
+        Assert.Equal(0, tight.Stats.PagesUsed);
+    }
+
+    [Fact]
+    public async Task AModelWithoutAttentionServesABatchAndItsPagesCostNothing()
+    {
+        using var engine = LlmEngine.Load(Folder("mamba2"), new EngineOptions { Threads = 2, MaxBatchSequences = 3, MaxBatchTokens = 7 });
+        List<GenerationRequest> requests = [.. Enumerable.Range(0, 8).Select(i => Request(engine, i))];
+        var together = await Task.WhenAll(requests.Select(r => Tokens(engine.Submit(r))));
+        for (var i = 0; i < requests.Count; i++)
+        {
+            Assert.Equal(await Tokens(engine.Submit(requests[i])), together[i]);
+        }
+
+        Assert.Equal(3 * StateSlots.SlotBytes(Shape("mamba2").States), engine.Stats.KvCacheBytes);
+    }
+
+    [Fact]
+    public void ThePlanCountsSlotsAndLetsFewerRunWhereTheirStatesDoNotFit()
+    {
+        using var backend = new ReferenceBackend();
+        var plain = new ModelShape(2, 1, 64, 100, 1024);
+        var hybrid = plain with { States = [1000, 24_000] };
+        var pageBytes = backend.KvPageBytes(2, MemoryPlan.PageSize, 1, 64);
+        var lines = new List<string>();
+        Assert.Equal(new MemoryPlan(10, 160, 8, 10 * pageBytes), MemoryPlan.Make(backend, plain, 0, 10 * pageBytes, 8, lines.Add));
+        Assert.Equal(new MemoryPlan(64, 1024, 4, 400_000 + (64 * pageBytes)), MemoryPlan.Make(backend, hybrid, 0, 400_000 + (64 * pageBytes), 4, lines.Add));
+        lines.Clear();
+        Assert.Equal(2, MemoryPlan.Make(backend, hybrid, 1024, 401_000, 4, lines.Add).Sequences);
+        Assert.Contains("2 sequences may run at once, not 4", Assert.Single(lines), StringComparison.Ordinal);
+        Assert.Throws<KvCapacityException>(() => MemoryPlan.Make(backend, hybrid, 0, 199_000, 4, log: null));
+    }
+
+    private static string Folder(string family) => Path.Combine(TestAssets.Shared, "goldens", "families", family);
+
+    private static ModelShape Shape(string family) => ModelCatalog.Describe(KvPrefetch.Engine.Checkpoints.HfConfig.Load(new KvPrefetch.Engine.Checkpoints.ModelFolder(Folder(family)))).Shape;
+
+    private static GenerationRequest Request(LlmEngine engine, int seed)
+    {
+        var random = new Random(seed);
+        int[] prompt = [.. Enumerable.Range(0, 20 + seed).Select(_ => random.Next(engine.Model.VocabularySize))];
+        return new GenerationRequest { Prompt = prompt, MaxOutputTokens = 100, StopTokens = [], Sampling = new SamplingOptions { Seed = (ulong)seed, Temperature = 0.7f } };
+    }
+
+    private static async Task<int[]> Tokens(Generation generation)
+    {
+        var tokens = new List<int>();
+        await foreach (var piece in generation.ReadAllAsync())
+        {
+            if (piece.Token is { } token)
+            {
+                tokens.Add(token);
+            }
+        }
+
+        return [.. tokens];
+    }
+}

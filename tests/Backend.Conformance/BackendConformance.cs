@@ -60,6 +60,27 @@ public abstract partial class BackendConformance : IDisposable
         AssertClose(expected, actual, 2e-6 * Math.Sqrt(inputs));
     }
 
+    [Fact]
+    public void LinearOfMatricesOfDifferentTypes()
+    {
+        const int Rows = 3, Inputs = 70;
+        DType[] types = [DType.BF16, DType.F32, DType.F32, DType.F16];
+        int[] outputs = [9, 4, 8, 5];
+        var x = Values(Rows * Inputs);
+        var weights = types.Select((t, i) => WeightBytes(t, outputs[i] * Inputs)).ToArray();
+        float[] expected = new float[Rows * outputs.Sum()], actual = new float[expected.Length];
+        foreach (var (backend, result) in Both(expected, actual))
+        {
+            using var pinned = new Pinned(weights);
+            Projection[] projections = [.. types.Select((t, i) => new Projection(backend.LoadMatrix("w", t, outputs[i], Inputs, pinned[i]), Bias: null))];
+            var output = Poisoned(backend, Rows, outputs.Sum());
+            backend.Linear(Upload(backend, x, Rows, Inputs), projections, output, Rows);
+            Download(backend, output, Rows, result);
+        }
+
+        AssertClose(expected, actual, 2e-5);
+    }
+
     [Theory]
     [InlineData(1, 576, 9)]
     [InlineData(3, 64, 1)]

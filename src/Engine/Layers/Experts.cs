@@ -5,7 +5,20 @@ namespace KvPrefetch.Engine.Layers;
 /// <summary>The matrices of a layer's experts, expert by expert; all of the same shapes and type.</summary>
 /// <param name="GateUp">gate, up: <c>[inner | inner, hidden]</c></param>
 /// <param name="Down"><c>[hidden, inner]</c></param>
-internal sealed record ExpertWeights(Projection[][] GateUp, Projection[][] Down);
+/// <exception cref="UnsupportedModelException">The checkpoint mixes types among the experts of a layer.</exception>
+internal sealed record ExpertWeights(Projection[][] GateUp, Projection[][] Down)
+{
+    public Projection[][] GateUp { get; } = OfOneType(GateUp);
+    public Projection[][] Down { get; } = OfOneType(Down);
+
+    private static Projection[][] OfOneType(Projection[][] experts)
+    {
+        // Empty ones are missing, which is reported elsewhere.
+        var bound = experts.SelectMany(e => e).Select(p => p.Matrix).Where(m => m.Data.Length > 0).ToList();
+        var other = bound.Find(m => m.Type != bound[0].Type);
+        return other is null ? experts : throw new UnsupportedModelException($"'{bound[0].Name}' is stored as {bound[0].Type} and '{other.Name}' as {other.Type}; the experts of a layer must be of one type.", other.Name);
+    }
+}
 
 /// <summary>A unit that every token goes through beside its experts.</summary>
 /// <param name="Unit">The unit.</param>

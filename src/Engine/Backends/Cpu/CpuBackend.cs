@@ -175,26 +175,21 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
 
     public void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows)
     {
+        // Matrices of one type go together; a checkpoint may mix types.
         var targets = stackalloc LinearTarget[projections.Length];
-        var column = 0;
-        for (var i = 0; i < projections.Length; i++)
+        for (var i = 0; i < projections.Length;)
         {
-            var (matrix, bias) = projections[i];
-            targets[i] = new LinearTarget((byte*)matrix.Data.Address, bias is null ? null : (float*)bias.Address, matrix.Rows, column);
-            column += matrix.Rows;
-        }
+            var type = projections[i].Matrix.Type;
+            int count = 0, outputs = 0;
+            for (; i < projections.Length && projections[i].Matrix.Type == type; i++)
+            {
+                var (matrix, bias) = projections[i];
+                targets[count++] = new LinearTarget((byte*)matrix.Data.Address, bias is null ? null : (float*)bias.Address, matrix.Rows, outputs);
+                outputs += matrix.Rows;
+            }
 
-        switch (projections[0].Matrix.Type)
-        {
-            case DType.BF16:
-                Linear<BFloat16Weights<TLanes, V>>(x, targets, projections.Length, column, output, rows);
-                break;
-            case DType.F16:
-                Linear<Float16Weights<TLanes, V>>(x, targets, projections.Length, column, output, rows);
-                break;
-            default:
-                Linear<Float32Weights<TLanes, V>>(x, targets, projections.Length, column, output, rows);
-                break;
+            Linear(type, x, targets, count, outputs, output, rows);
+            output = output.Slice(outputs, output.Columns - outputs);
         }
     }
 
@@ -356,6 +351,22 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
 
     private static float* Floats(Rows rows) => (float*)rows.Buffer.Address + rows.Column;
     private static int* Ints(Ints view) => (int*)view.Buffer.Address + view.Start;
+
+    private void Linear(DType type, Rows x, LinearTarget* targets, int count, int outputs, Rows output, int rows)
+    {
+        switch (type)
+        {
+            case DType.BF16:
+                Linear<BFloat16Weights<TLanes, V>>(x, targets, count, outputs, output, rows);
+                break;
+            case DType.F16:
+                Linear<Float16Weights<TLanes, V>>(x, targets, count, outputs, output, rows);
+                break;
+            default:
+                Linear<Float32Weights<TLanes, V>>(x, targets, count, outputs, output, rows);
+                break;
+        }
+    }
 
     private void Linear<TWeights>(Rows x, LinearTarget* targets, int targetCount, int outputs, Rows output, int rows)
         where TWeights : IWeightReader<V>

@@ -18,6 +18,15 @@ internal sealed unsafe partial class WeightLoader
         return [.. order.Select(row => new Projection(RowsOf(matrix, name + ".weight", row, size, inputs), bias ? Part(vector, name + ".bias", row, size) : null))];
     }
 
+    /// <summary>The same with parts of different sizes, without bias.</summary>
+    public Projection[] InterleavedLinear(string name, int groups, int[] sizes, int inputs)
+    {
+        var pitch = sizes.Sum();
+        var matrix = Whole(name + ".weight", checked(groups * pitch), inputs);
+        return [.. sizes.SelectMany((size, part) => Enumerable.Range(0, groups).Select(group =>
+            new Projection(RowsOf(matrix, name + ".weight", (group * pitch) + sizes.Take(part).Sum(), size, inputs), Bias: null)))];
+    }
+
     /// <summary><c>name.weight</c> stored <c>[inputs, outputs]</c>, copied, and <c>name.bias</c>.</summary>
     public Projection TransposedLinear(string name, int outputs, int inputs) =>
         new(Transposed(Whole(name + ".weight", inputs, outputs), name + ".weight", 0, inputs, outputs), Vector(name + ".bias", outputs));

@@ -48,6 +48,7 @@ internal static class ModelCatalog
         ["qwen3"] = c => new Qwen3(c),
         ["qwen3_5_text"] = c => new Qwen35Text(c),
         ["qwen3_moe"] = c => new Qwen3Moe(c),
+        ["qwen3_next"] = c => new Qwen3Next(c),
         ["seed_oss"] = c => new SeedOss(c),
         ["smollm3"] = c => new SmolLm3(c),
         ["stablelm"] = c => new StableLm(c),

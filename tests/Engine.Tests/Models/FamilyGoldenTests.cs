@@ -14,7 +14,7 @@ public sealed class FamilyGoldenTests
         "arcee", "cohere", "cohere2", "ernie4_5", "exaone4", "gemma", "gemma2", "gemma3_text", "glm4", "granite", "helium", "internlm3", "lfm2", "mamba2", "falcon_h1", "qwen3_5_text", "olmo_hybrid", "ministral", "mistral-window",
         "nemotron", "olmo2", "olmo3", "phi", "phi3", "qwen2", "qwen2-window", "qwen3", "seed_oss", "smollm3", "stablelm", "starcoder2",
         "apertus", "gpt2", "gpt_neox", "hunyuan_v1_dense", "ministral3", "phi3-longrope",
-        "mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "granitemoehybrid", "minimax_m2", "glm4_moe", "gpt_oss",
+        "mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "granitemoehybrid", "qwen3_next", "minimax_m2", "glm4_moe", "gpt_oss",
     ]];
 
     [Theory, MemberData(nameof(Families))]

@@ -1,5 +1,5 @@
 // Tokenizer speed beside the reference library (npm tokenizers, one thread), the same texts in the same run.
-// KVPREFETCH_TOKENIZERS=... node run.mjs NAME=FOLDER...     Texts of about 1 MB each: English, code, Chinese, base64, and a megabyte without a space.
+// KVPREFETCH_TOKENIZERS=... node run.mjs NAME=FOLDER...     Texts of about 1 MB each: English, code, Chinese, base64, a megabyte without a space, and the English again as documents of 2,000 characters.
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import fs from 'node:fs';
@@ -19,13 +19,14 @@ const common = Array.from('的一是不了在人有我他这个们中来上大�
 const chinese = () => { let s = ''; while (Buffer.byteLength(s) < 1e6) { for (let i = 3 + r.below(15); i > 0; i--) s += common[Math.floor(common.length * r.next() ** 2.2)]; s += r.pick(['，', '。', '，', '、', '：', '！\n']); } return s; };
 const base64 = n => { let s = ''; const a = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'; while (s.length < n) s += a[r.below(64)]; return s; };
 const texts = {
-  english: collect('/usr/share', p => /copyright$|README|\.txt$/i.test(p), 1e6),
+  english: collect('/usr/share', p => /copyright$|README|\.txt$/i.test(p), 1e6).replaceAll('\f', ' '),
   code: collect(path.join(here, '../../src'), p => p.endsWith('.cs') && !p.endsWith('Tables.cs'), 1e6),
   chinese: chinese(),
   base64: base64(1e6).replace(/(.{76})/g, '$1\n'),
   nospace: base64(1e6),
   letters: Array.from({ length: 1e6 }, () => 'etaoinshrdlu'[r.below(12)]).join(''),
 };
+texts.documents = texts.english.replaceAll('\f', ' ').match(/[^]{1,2000}/g).join('\f');
 while (texts.code.length < 9e5) texts.code += texts.code.slice(0, 9e5 - texts.code.length);
 for (const [name, text] of Object.entries(texts)) fs.writeFileSync(path.join(folder, name + '.txt'), text);
 
@@ -42,9 +43,10 @@ for (const target of process.argv.slice(2)) {
   console.log(`| ${name} | load | ${ours[0].loadMs} ms (again ${ours[0].secondLoadMs}) | ${load.toFixed(0)} ms | | | | | |`);
   for (const row of ours.slice(1)) {
     const text = texts[row.text];
-    const ids = (await reference.encode(text, null, { addSpecialTokens: false })).getIds();
+    const documents = text.split('\f');
+    const ids = (await reference.encodeBatch(documents, { addSpecialTokens: false })).flatMap(e => e.getIds());
     if (ids.length !== row.tokens) console.log(`different number of tokens: ${ids.length}`);
-    const e = row.bytes / await best(() => reference.encode(text, null, { addSpecialTokens: false })) / 1e6;
+    const e = row.bytes / await best(() => documents.length > 1 ? reference.encodeBatch(documents, { addSpecialTokens: false }) : reference.encode(text, null, { addSpecialTokens: false })) / 1e6;
     const d = row.bytes / await best(() => reference.decode(ids, false)) / 1e6;
     console.log(`| ${name} | ${row.text} | ${row.encodeMBs} | ${e.toFixed(2)} | ${(row.encodeMBs / e).toFixed(1)} | ${row.decodeMBs} | ${d.toFixed(2)} | ${(row.decodeMBs / d).toFixed(1)} | ${row.allocatedPerToken} |`);
   }

@@ -200,10 +200,13 @@ internal sealed class MetaspaceDecoder(string replacement, bool prefixed) : Toke
 
     private sealed class Stage(byte[] replacement, bool prefixed, DecodeStage next) : DecodeStage
     {
+        private readonly CollectStage _token = new();
         private bool _drops = prefixed;
 
         public override void Push(ReadOnlySpan<byte> token)
         {
+            // One token stays one token: what follows may count them.
+            _token.Clear();
             while (true)
             {
                 var at = token.IndexOf(replacement);
@@ -212,17 +215,18 @@ internal sealed class MetaspaceDecoder(string replacement, bool prefixed) : Toke
                     break;
                 }
 
-                next.Push(token[..at]);
+                _token.Push(token[..at]);
                 if (!_drops)
                 {
-                    next.Push(" "u8);
+                    _token.Push(" "u8);
                 }
 
                 token = token[(at + replacement.Length)..];
             }
 
             _drops = false;
-            next.Push(token);
+            _token.Push(token);
+            next.Push(_token.Bytes);
         }
 
         public override void End() => next.End();

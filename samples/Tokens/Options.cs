@@ -8,6 +8,10 @@ internal sealed record Options
 
           Tokens --model DIR TEXT       prints the tokens of TEXT in colour, each with its id
           Tokens --model DIR            the same for standard input
+          Tokens --model DIR --chat TEXT    the tokens of a chat with TEXT as the user's message, in the model's own template; with no TEXT,
+                                        standard input is a conversation: {"messages": [...], "tools": [...]} or the messages alone
+          Tokens --template FILE.jinja --conversations FILE.json [--now 2026-03-14T15:09:26]
+                                        renders every conversation of the file: {name: {"text": ...} or {"error": ...}}
           Tokens --model DIR --jsonl    reads lines {"text": ...} from standard input and writes, for each, {"ids": [...], "with_special": [...], "decoded": ...}
 
         DIR is a Hugging Face model folder with tokenizer.json (or tokenizer.model).
@@ -15,6 +19,12 @@ internal sealed record Options
 
     public string? Model { get; init; }
     public bool Jsonl { get; init; }
+    public bool Chat { get; init; }
+    public string? Template { get; init; }
+    public string? Conversations { get; init; }
+
+    /// <summary>Date and time that templates are told; null is now.</summary>
+    public string? Now { get; init; }
     public bool Help { get; init; }
     public string? Text { get; init; }
 
@@ -30,6 +40,18 @@ internal sealed record Options
                 case "--model" when i + 1 < args.Length:
                     options = options with { Model = args[++i] };
                     break;
+                case "--template" when i + 1 < args.Length:
+                    options = options with { Template = args[++i] };
+                    break;
+                case "--conversations" when i + 1 < args.Length:
+                    options = options with { Conversations = args[++i] };
+                    break;
+                case "--now" when i + 1 < args.Length:
+                    options = options with { Now = args[++i] };
+                    break;
+                case "--chat":
+                    options = options with { Chat = true };
+                    break;
                 case "--jsonl":
                     options = options with { Jsonl = true };
                     break;
@@ -43,6 +65,12 @@ internal sealed record Options
                     options = options with { Text = options.Text is null ? args[i] : options.Text + " " + args[i] };
                     break;
             }
+        }
+
+        if (options.Template is null != options.Conversations is null)
+        {
+            error = "--template and --conversations go together.";
+            return null;
         }
 
         return options;

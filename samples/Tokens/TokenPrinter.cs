@@ -10,9 +10,8 @@ internal static class TokenPrinter
     private const string Reset = "\e[0m", Dim = "\e[2m", Bold = "\e[1m";
     private static readonly string[] s_backgrounds = ["\e[48;5;24m", "\e[48;5;58m", "\e[48;5;53m", "\e[48;5;22m", "\e[48;5;94m"];
 
-    public static void Print(Tokenizer tokenizer, string text, TextWriter output, bool colour)
+    public static void Print(Tokenizer tokenizer, ReadOnlySpan<int> ids, TextWriter output, bool colour)
     {
-        var ids = tokenizer.Encode(text);
         for (var i = 0; i < ids.Length; i++)
         {
             var shown = Visible(tokenizer.GetTokenText(ids[i]));
@@ -22,7 +21,7 @@ internal static class TokenPrinter
         }
 
         output.WriteLine();
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{ids.Length} tokens, {Encoding.UTF8.GetByteCount(text)} bytes"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{ids.Length} tokens"));
     }
 
     /// <summary>Control characters as their pictures; bytes that are no character of their own in hexadecimal.</summary>

@@ -33,15 +33,26 @@ internal sealed class Qwen2Moe : DecoderFamily
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>
     [
         new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, _bias, window: _windows[i])),
-        new(weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon), Unit(weights.Scope("mlp."), _sparse[i])),
+        new(weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon), QwenExperts.Unit(weights.Scope("mlp."), _sparse[i], Hidden, Inner, ExpertWidths, _sharedInner, _normalised)),
     ];
+}
 
-    private IMixer Unit(WeightLoader w, bool sparse) => !sparse
-        ? w.GatedMlp(Hidden, Inner, ActivationKind.Silu)
+/// <summary>The feed-forward unit of Qwen's mixtures of experts: experts with a gated shared one beside them, or a plain gated unit in layers that are not sparse.</summary>
+internal static class QwenExperts
+{
+    /// <param name="w">Names are relative to <c>mlp</c>.</param>
+    /// <param name="sparse">Whether this layer has experts.</param>
+    /// <param name="hidden">The model's width.</param>
+    /// <param name="inner">Inner width of a plain unit.</param>
+    /// <param name="widths">Number, choice and inner width of the experts.</param>
+    /// <param name="sharedInner">Inner width of the shared expert.</param>
+    /// <param name="normalised">Whether the chosen experts' weights sum to one.</param>
+    public static IMixer Unit(WeightLoader w, bool sparse, int hidden, int inner, ExpertWidths widths, int sharedInner, bool normalised) => !sparse
+        ? w.GatedMlp(hidden, inner, ActivationKind.Silu)
         : new Experts(
-            [w.Linear("gate", ExpertWidths.Count, Hidden)],
-            new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = _normalised },
-            w.ExpertsOneByOne(ExpertWidths.Count, Hidden, ExpertWidths.Inner),
+            [w.Linear("gate", widths.Count, hidden)],
+            new Routing(widths.Count, widths.Chosen, RouterFunction.Softmax) { Normalised = normalised },
+            w.ExpertsOneByOne(widths.Count, hidden, widths.Inner),
             ActivationKind.Silu,
-            new SharedExpert(w.Scope("shared_expert.").GatedMlp(Hidden, _sharedInner, ActivationKind.Silu), [w.Linear("shared_expert_gate", 1, Hidden)]));
+            new SharedExpert(w.Scope("shared_expert.").GatedMlp(hidden, sharedInner, ActivationKind.Silu), [w.Linear("shared_expert_gate", 1, hidden)]));
 }

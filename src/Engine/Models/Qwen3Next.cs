@@ -43,7 +43,7 @@ internal sealed class Qwen3Next : DecoderFamily
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>
     [
         new(weights.RmsNorm("input_layernorm", Hidden, Epsilon, offset: 1), _types[i] == "full_attention" ? GatedAttention(weights.Scope("self_attn."), i) : Delta(weights.Scope("linear_attn."), i)),
-        new(weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon, offset: 1), Unit(weights.Scope("mlp."), _sparse[i])),
+        new(weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon, offset: 1), QwenExperts.Unit(weights.Scope("mlp."), _sparse[i], Hidden, Inner, ExpertWidths, _sharedInner, _normalised)),
     ];
 
     /// <summary>q_proj holds, head after head, the head's query and its gate.</summary>
@@ -72,13 +72,4 @@ internal sealed class Qwen3Next : DecoderFamily
         var norm = new GateNorm(w.Vector("norm.weight", shape.ValueDim), Epsilon, shape.ValueHeads, GateFirst: false);
         return _delta.Mixer(w, Ordinal(_types, i), input, w.Vector("conv1d.weight", [shape.QkvColumns, 1, _delta.Width]), norm, "out_proj");
     }
-
-    private IMixer Unit(WeightLoader w, bool sparse) => !sparse
-        ? w.GatedMlp(Hidden, Inner, ActivationKind.Silu)
-        : new Experts(
-            [w.Linear("gate", ExpertWidths.Count, Hidden)],
-            new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = _normalised },
-            w.ExpertsOneByOne(ExpertWidths.Count, Hidden, ExpertWidths.Inner),
-            ActivationKind.Silu,
-            new SharedExpert(w.Scope("shared_expert.").GatedMlp(Hidden, _sharedInner, ActivationKind.Silu), [w.Linear("shared_expert_gate", 1, Hidden)]));
 }

@@ -17,10 +17,12 @@
 //          PREFETCH = 1: with each copy that is issued, the slabs of the unit PREFETCH_DISTANCE ring slots further on are asked into L2; 2 (control): the same
 //          instruction, aimed at what is being copied anyway. No policy changes a bit of the output.
 // Bytes    KV: pages * 2 * SLAB_BYTES * kvHeads (once for each head block), q and output once.
-// Defines  HEAD_DIM, GROUP (query heads per KV head), WARPS, STAGES, STAGING (buffers, 1 or 2), ELEMENT_F16, Q_TYPE and OUT_TYPE (0 float32, 1 bfloat16, 2 float16),
+// Needs    sequences > 0. After a launch that was broken off the records must be set to all ones again.
+// Defines  HEAD_DIM, GROUP (query heads per KV head), WARPS, STAGES, STAGING (buffers, 1 or 2), ELEMENT_F16, Q_TYPE and OUT_TYPE (0 float32, 1 float16, 2 bfloat16),
 //          SOFT_CAP, FIXED_SPLIT, PREFETCH, PREFETCH_DISTANCE.
 
 #include "async.cuh"
+#include "common.cuh"
 #include "mma.cuh"
 #include "kv_slab.cuh"
 
@@ -57,7 +59,7 @@ struct DecodeParams
     int reserved;
 };
 
-static_assert(sizeof(DecodeParams) == 136, "the launch code writes this struct");
+CHECK_PARAMS(DecodeParams);
 
 namespace {
 
@@ -126,7 +128,7 @@ __device__ __forceinline__ void write_output(const DecodeParams& params, long lo
 {
 #if OUT_TYPE == 0
     *(float4*)((float*)params.output + element) = make_float4(a, b, c, d);
-#elif OUT_TYPE == 1
+#elif OUT_TYPE == 2
     uint2 packed;
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed.x) : "f"(b), "f"(a));
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed.y) : "f"(d), "f"(c));
@@ -159,7 +161,7 @@ __device__ __forceinline__ void load_q_pair(const char* row, int column, unsigne
 #if Q_TYPE == 0
     const float2 v = *(const float2*)(row + (column * 4));
     pair = pack_elements(v.x, v.y);
-#elif (Q_TYPE == 2) == (ELEMENT_F16 != 0)
+#elif (Q_TYPE == 1) == (ELEMENT_F16 != 0)
     pair = *(const unsigned*)(row + (column * 2));
 #else
 #error "q is float32 or of the pages' type"
@@ -226,7 +228,7 @@ struct Runs
 
 extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_decode(const __grid_constant__ DecodeParams params)
 {
-    extern __shared__ __align__(1024) char shared[];
+    extern __shared__ __align__(128) char shared[];
     const int thread = threadIdx.x, warp = thread >> 5, lane = thread & 31;
     const int cta = blockIdx.x;
     const int sequences = params.sequences;

@@ -19,7 +19,7 @@
 // Bytes    KV: pages * 2 * SLAB_BYTES * kvHeads (once for each head block), q and output once.
 // Needs    sequences > 0. After a launch that was broken off the records must be set to all ones again.
 // Defines  HEAD_DIM, GROUP (query heads per KV head), WARPS, STAGES, STAGING (buffers, 1 or 2), ELEMENT_F16, Q_TYPE and OUT_TYPE (0 float32, 1 float16, 2 bfloat16),
-//          SOFT_CAP, FIXED_SPLIT, PREFETCH, PREFETCH_DISTANCE.
+//          SOFT_CAP, FIXED_SPLIT, LEAST_UNITS (of a CTA, where splits are free), PREFETCH, PREFETCH_DISTANCE.
 
 #include "async.cuh"
 #include "common.cuh"
@@ -83,6 +83,10 @@ constexpr int SumsBytes = WARPS * BlockHeads * 8;
 constexpr int QStart = SumsStart + (((STAGING * SumsBytes) + 15) / 16 * 16);
 constexpr int BarrierStart = QStart + (((2 * BlockHeads * QRowBytes) + 15) / 16 * 16);
 constexpr int TableStart = BarrierStart + ((((WARPS * STAGES * 2) + 2) * 8 + 15) / 16 * 16);
+
+// Small batches: each warp has a table of its own, and the CTA need not wait for itself.
+constexpr int OwnTable = 32;
+constexpr int OwnTableInts = (3 * OwnTable) + 2 + OwnTable;
 
 static_assert(HEAD_DIM % 16 == 0, "tiles of 16");
 static_assert(FIXED_SPLIT % WARPS == 0, "a split is whole rounds of the warps");
@@ -168,11 +172,12 @@ __device__ __forceinline__ void load_q_pair(const char* row, int column, unsigne
 #endif
 }
 
-// Everything that a CTA knows about the batch: for each sequence the pages before it, its position, the splits before it.
+// Everything that a CTA knows about the batch: for each sequence the pages before it, its position, where its block table begins, the splits before it.
 struct Table
 {
     const int* pages;
     const int* positions;
+    const int* starts;
     const int* splits;
     int headBlocks;
     int sequences;
@@ -232,11 +237,20 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     const int thread = threadIdx.x, warp = thread >> 5, lane = thread & 31;
     const int cta = blockIdx.x;
     const int sequences = params.sequences;
-    int* const tablePages = (int*)(shared + TableStart);
-    int* const tablePositions = tablePages + sequences + 1;
-    int* const tableSplits = tablePositions + sequences;
+    const bool own = sequences <= OwnTable;
+    const int tableLength = own ? OwnTable : sequences;
+    int* const tablePages = (int*)(shared + TableStart) + (own ? warp * OwnTableInts : 0);
+    int* const tablePositions = tablePages + tableLength + 1;
+    int* const tableStarts = tablePositions + tableLength;
+    int* const tableSplits = tableStarts + tableLength;
     __shared__ int warpTotals[2][WARPS];
     __shared__ int carries[2];
+    // Pieces of the work at hand that have left each staging buffer, warps that have put theirs into it, and the unit whose Q is fetched next.
+    __shared__ volatile int merged[2];
+    __shared__ int arrived[2];
+#if __CUDA_ARCH__ >= 900
+    __shared__ int qUnit;
+#endif
 
     if (params.flags & TRIGGER_EARLY)
     {
@@ -246,43 +260,37 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
 #if __CUDA_ARCH__ >= 900
     const unsigned barriers = shared_address(shared + BarrierStart);
     const unsigned qBarriers = barriers + (WARPS * STAGES * 2 * 8);
-    if (thread < (WARPS * STAGES * 2) + 2)
+    const unsigned ringBarriers = barriers + (warp * STAGES * 2 * 8);
+    if (lane < STAGES * 2)
     {
-        barrier_init(barriers + (thread * 8), 1);
+        barrier_init(ringBarriers + (lane * 8), 1);
         barrier_init_fence();
     }
+    if (thread < 2)
+    {
+        barrier_init(qBarriers + (thread * 8), 1);
+        barrier_init_fence();
+    }
+    __syncwarp();
 #endif
 
-    // The table: pages of every sequence, summed up.
-    if (thread == 0)
+    // Pages, splits and position of a sequence.
+    auto sequence_row = [&](int s) { return params.rowStarts ? params.rowStarts[s] : s; };
+    auto measure = [&](int s, int& pages, int& splits)
     {
-        tablePages[0] = 0;
-#if FIXED_SPLIT
-        tableSplits[0] = 0;
-#endif
-    }
-    int carryPages = 0, carrySplits = 0;
-    for (int base = 0; base < sequences; base += Threads)
-    {
-        const int s = base + thread;
-        int pages = 0, splits = 0;
-        if (s < sequences)
+        pages = splits = 0;
+        const int row = sequence_row(s);
+        if (!params.rowStarts || params.rowStarts[s + 1] - row == 1)
         {
-            int row = s;
-            bool decode = true;
-            if (params.rowStarts)
-            {
-                row = params.rowStarts[s];
-                decode = params.rowStarts[s + 1] - row == 1;
-            }
-            if (decode)
-            {
-                const int position = params.positions[row];
-                pages = (position / SLAB_TOKENS) - first_page(position, params.window) + 1;
-                splits = splits_of(position, params.window);
-                tablePositions[s] = position;
-            }
+            const int start = params.blockTableStarts[s], position = params.positions[row];
+            pages = (position / SLAB_TOKENS) - first_page(position, params.window) + 1;
+            splits = splits_of(position, params.window);
+            tablePositions[s] = position;
+            tableStarts[s] = start;
         }
+    };
+    auto scan = [&](int& pages, int& splits)
+    {
         for (int offset = 1; offset < 32; offset <<= 1)
         {
             const int p = __shfl_up_sync(~0u, pages, offset), q = FIXED_SPLIT ? __shfl_up_sync(~0u, splits, offset) : 0;
@@ -292,26 +300,71 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
                 splits += q;
             }
         }
-        if (lane == 31)
+    };
+    if (own)
+    {
+        int pages = 0, splits = 0;
+        if (lane < sequences)
         {
-            warpTotals[0][warp] = pages;
-            warpTotals[1][warp] = splits;
+            measure(lane, pages, splits);
         }
-        __syncthreads();
-        for (int w = 0; w < warp; w++)
+        if (sequences > 1)
         {
-            pages += warpTotals[0][w];
-            splits += warpTotals[1][w];
+            scan(pages, splits);
         }
-        if (s < sequences)
+        if (lane < sequences)
         {
-            tablePages[s + 1] = carryPages + pages;
+            tablePages[lane + 1] = pages;
 #if FIXED_SPLIT
-            tableSplits[s + 1] = carrySplits + splits;
+            tableSplits[lane + 1] = splits;
 #endif
         }
-        if (sequences > Threads)
+        if (lane == 0)
         {
+            tablePages[0] = 0;
+#if FIXED_SPLIT
+            tableSplits[0] = 0;
+#endif
+        }
+        __syncwarp();
+    }
+    else
+    {
+        if (thread == 0)
+        {
+            tablePages[0] = 0;
+#if FIXED_SPLIT
+            tableSplits[0] = 0;
+#endif
+        }
+        int carryPages = 0, carrySplits = 0;
+        for (int base = 0; base < sequences; base += Threads)
+        {
+            const int s = base + thread;
+            int pages = 0, splits = 0;
+            if (s < sequences)
+            {
+                measure(s, pages, splits);
+            }
+            scan(pages, splits);
+            if (lane == 31)
+            {
+                warpTotals[0][warp] = pages;
+                warpTotals[1][warp] = splits;
+            }
+            __syncthreads();
+            for (int w = 0; w < warp; w++)
+            {
+                pages += warpTotals[0][w];
+                splits += warpTotals[1][w];
+            }
+            if (s < sequences)
+            {
+                tablePages[s + 1] = carryPages + pages;
+#if FIXED_SPLIT
+                tableSplits[s + 1] = carrySplits + splits;
+#endif
+            }
             if (thread == Threads - 1)
             {
                 carries[0] = carryPages + pages;
@@ -322,11 +375,11 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
             carrySplits = carries[1];
         }
     }
-    __syncthreads();
 
     Table table;
     table.pages = tablePages;
     table.positions = tablePositions;
+    table.starts = tableStarts;
     table.splits = tableSplits;
     table.headBlocks = params.kvHeads * HeadBlocks;
     table.sequences = sequences;
@@ -350,7 +403,20 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     };
     const int firstUnit = unit_of_split(firstSplit), endUnit = unit_of_split(endSplit);
 #else
-    const Runs runs(tablePages[sequences] * table.headBlocks, params.ctas);
+    // As long as each (sequence, head block) can have the same number of CTAs, cuts stay aligned with them; a CTA with less than a unit for each warp is not worth its part
+    // of the combination.
+    int ctas = params.ctas;
+    const int total = tablePages[sequences] * table.headBlocks, segments = sequences * table.headBlocks;
+    if (segments <= ctas)
+    {
+        ctas = segments * max(1, min(ctas / segments, total / (segments * LEAST_UNITS)));
+    }
+    if (cta >= ctas)
+    {
+        dependency_wait();
+        return;
+    }
+    const Runs runs(total, ctas);
     const int firstUnit = runs.start(cta), endUnit = runs.start(cta + 1);
 #endif
 
@@ -383,7 +449,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
         const Place p = table.place(unit);
         const int position = tablePositions[p.sequence];
         const int page = first_page(position, params.window) + (unit - p.start);
-        const unsigned slab = ((unsigned)params.blockTables[params.blockTableStarts[p.sequence] + page] * kvHeads) + (p.headBlock / HeadBlocks);
+        const unsigned slab = ((unsigned)params.blockTables[tableStarts[p.sequence] + page] * kvHeads) + (p.headBlock / HeadBlocks);
         return page == position / SLAB_TOKENS ? slab | LastPage : slab;
     };
 
@@ -403,7 +469,6 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
 
 #if __CUDA_ARCH__ >= 900
     const unsigned long long policy = policy_evict_first();
-    const unsigned ringBarriers = barriers + (warp * STAGES * 2 * 8);
 #endif
 
     // Copies half a unit into a slot: 0 its keys, 1 its values. Called by the whole warp.
@@ -521,15 +586,15 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     auto heads_of = [&](const Place& p) { return min(BlockHeads, GROUP - ((p.headBlock % HeadBlocks) * BlockHeads)); };
 
 #if __CUDA_ARCH__ >= 900
-    // Thread 0 fetches Q two pieces ahead.
-    int qUnit = firstUnit;
+    // Q is fetched two pieces ahead, by one lane.
     auto fetch_q = [&](int piece)
     {
-        if (qUnit >= endUnit)
+        const int unit = qUnit;
+        if (unit >= endUnit)
         {
             return;
         }
-        const Place p = table.place(qUnit);
+        const Place p = table.place(unit);
         const char* const from = q_row(p);
         const int heads = heads_of(p);
         const unsigned to = shared_address(shared + QStart) + ((piece & 1) * BlockHeads * QRowBytes), barrier = qBarriers + ((piece & 1) * 8);
@@ -538,14 +603,19 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
         {
             bulk_copy(to + (h * QRowBytes), from + (h * HEAD_DIM * QBytes), HEAD_DIM * QBytes, barrier);
         }
-        qUnit = piece_end(p, qUnit);
+        qUnit = piece_end(p, unit);
     };
+#endif
     if (thread == 0)
     {
+        merged[0] = merged[1] = arrived[0] = arrived[1] = 0;
+#if __CUDA_ARCH__ >= 900
+        qUnit = firstUnit;
         fetch_q(0);
         fetch_q(1);
-    }
 #endif
+    }
+    __syncthreads();
 
     // Addresses of ldmatrix inside a slab: K gives 16 tokens x 16 elements, V the same transposed.
     const int keyToken = lane & 15, keyHalf = lane >> 4;
@@ -732,6 +802,11 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
         const int buffer = STAGING == 2 ? piece & 1 : 0;
         float* const staging = (float*)(shared + StagingStart + (buffer * StagingBytes));
         float2* const sums = (float2*)(shared + SumsStart + (buffer * SumsBytes));
+        // The piece before in this buffer must have left it.
+        while (merged[buffer] < (STAGING == 2 ? piece >> 1 : piece))
+        {
+        }
+        __syncwarp();
 #pragma unroll
         for (int offset = 4; offset < 32; offset <<= 1)
         {
@@ -769,13 +844,37 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
                 sums[(part * BlockHeads) + head0 + 1] = make_float2(maximum1, sum1);
             }
         }
-        __syncthreads();
-#if __CUDA_ARCH__ >= 900
-        if (thread == 0)
+
+        // At the end of the CTA's work all threads merge; before, the warp that comes last does, and the others go on.
+        const bool final = end == endUnit;
+        if (final)
         {
-            fetch_q(piece + 2);
+            __syncthreads();
         }
+        else
+        {
+            int before = 0;
+            __threadfence_block();
+            __syncwarp();
+            if (lane == 0)
+            {
+                before = atomicAdd(&arrived[buffer], 1);
+                __threadfence_block();
+            }
+            before = __shfl_sync(~0u, before, 0);
+            if (before != WARPS - 1)
+            {
+                unit = end;
+                continue;
+            }
+#if __CUDA_ARCH__ >= 900
+            if (lane == 0)
+            {
+                fetch_q(piece + 2);
+            }
+            __syncwarp();
 #endif
+        }
 
         const bool whole = unit == p.start && end == p.start + p.pages;
         const int row = params.rowStarts ? params.rowStarts[p.sequence] : p.sequence;
@@ -791,7 +890,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
             slotIndex = (2 * cta) + (unit == p.start ? 1 : 0);
 #endif
         }
-        for (int record = thread; record < heads * Quads; record += Threads)
+        for (int record = final ? thread : lane; record < heads * Quads; record += final ? Threads : 32)
         {
             const int head = record / Quads, quad = record % Quads;
             float top = sums[head].x;
@@ -825,29 +924,37 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
                 asm volatile("st.relaxed.gpu.global.v2.b32 [%0], {%1, %2};" ::"l"(to + 4), "r"(filled(top)), "r"(filled(sum)) : "memory");
             }
         }
-        if (STAGING == 1)
+        if (!final)
         {
-            __syncthreads();
+            __syncwarp();
+            if (lane == 0)
+            {
+                arrived[buffer] = 0;
+                __threadfence_block();
+                merged[buffer]++;
+            }
         }
         unit = end;
     }
 
-    // Pieces that other CTAs hold parts of: every CTA of such a (sequence, head block) reduces its share of the records, 16 lanes a record.
-    auto combine = [&](const Place& p, int firstCta, int lastCta, int parts, long long slotBase)
+    // Pieces that other CTAs hold parts of: every CTA of such a (sequence, head block) reduces its share of the records.
+    // Reduction of a record by 2 to 16 lanes, as many as there are parts.
+    auto combine = [&](const Place& p, int firstCta, int lastCta, int parts, long long slotBase, int worker, int workers)
     {
+        const int lanes = parts <= 2 ? 2 : parts <= 4 ? 4 : parts <= 8 ? 8 : 16;
         const int sharers = lastCta - firstCta + 1;
         const int heads = heads_of(p), records = heads * Quads;
         const int from = records * (cta - firstCta) / sharers, to = records * (cta - firstCta + 1) / sharers;
         const int row = params.rowStarts ? params.rowStarts[p.sequence] : p.sequence;
         const int firstHead = ((p.headBlock / HeadBlocks) * GROUP) + ((p.headBlock % HeadBlocks) * BlockHeads);
-        for (int base = from; base < to; base += Threads / 16)
+        for (int base = from; base < to; base += workers / lanes)
         {
-            const int record = base + (thread >> 4);
+            const int record = base + (worker / lanes);
             float top = -__int_as_float(0x7f800000), sum = 0.0f;
             float4 total = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
             if (record < to)
             {
-                for (int k = thread & 15; k < parts; k += 16)
+                for (int k = worker & (lanes - 1); k < parts; k += lanes)
                 {
 #if FIXED_SPLIT
                     const long long slotIndex = slotBase + k;
@@ -875,8 +982,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
                 }
             }
             float all = top;
-#pragma unroll
-            for (int offset = 1; offset < 16; offset <<= 1)
+            for (int offset = 1; offset < lanes; offset <<= 1)
             {
                 all = fmaxf(all, __shfl_xor_sync(~0u, all, offset));
             }
@@ -886,8 +992,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
             total.y *= factor;
             total.z *= factor;
             total.w *= factor;
-#pragma unroll
-            for (int offset = 1; offset < 16; offset <<= 1)
+            for (int offset = 1; offset < lanes; offset <<= 1)
             {
                 sum += __shfl_xor_sync(~0u, sum, offset);
                 total.x += __shfl_xor_sync(~0u, total.x, offset);
@@ -895,7 +1000,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
                 total.z += __shfl_xor_sync(~0u, total.z, offset);
                 total.w += __shfl_xor_sync(~0u, total.w, offset);
             }
-            if (record < to && (thread & 15) == 0)
+            if (record < to && (worker & (lanes - 1)) == 0)
             {
                 finish(params, row, firstHead + (record / Quads), record % Quads, all, sum, total);
             }
@@ -912,21 +1017,26 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
             const int base = (tableSplits[p.sequence] * table.headBlocks) + (p.headBlock * splits);
             if (splits > 1)
             {
-                combine(p, runs.owner(base), runs.owner(base + splits - 1), splits, base);
+                combine(p, runs.owner(base), runs.owner(base + splits - 1), splits, base, thread, Threads);
             }
             unit = p.start + p.pages;
         }
 #else
         const Place first = table.place(firstUnit), last = table.place(endUnit - 1);
-        if (first.start < firstUnit || first.start + first.pages > endUnit)
+        const bool firstCut = first.start < firstUnit || first.start + first.pages > endUnit, lastCut = last.start != first.start && last.start + last.pages > endUnit;
+
+        // Both at once, half of the threads each.
+        const int workers = firstCut && lastCut ? Threads / 2 : Threads, worker = thread % workers;
+        const bool second = firstCut && lastCut ? thread >= workers : lastCut;
+        if (firstCut || lastCut)
         {
-            const int from = runs.owner(first.start), to = runs.owner(first.start + first.pages - 1);
-            combine(first, from, to, to - from + 1, 0);
-        }
-        if (last.start != first.start && last.start + last.pages > endUnit)
-        {
-            const int from = cta, to = runs.owner(last.start + last.pages - 1);
-            combine(last, from, to, to - from + 1, 0);
+            Place p = first;
+            if (second)
+            {
+                p = last;
+            }
+            const int from = runs.owner(p.start), to = runs.owner(p.start + p.pages - 1);
+            combine(p, from, to, to - from + 1, 0, worker, workers);
         }
 #endif
     }

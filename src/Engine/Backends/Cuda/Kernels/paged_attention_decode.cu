@@ -91,6 +91,21 @@ constexpr int OwnTableInts = (3 * OwnTable) + 2 + OwnTable;
 static_assert(HEAD_DIM % 16 == 0, "tiles of 16");
 static_assert(FIXED_SPLIT % WARPS == 0, "a split is whole rounds of the warps");
 
+// a / b for 0 <= a, 0 < b, shorter than the general one.
+__device__ __forceinline__ int divide(int a, int b)
+{
+    float reciprocal;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(reciprocal) : "f"((float)b));
+    int q = (int)((float)a * reciprocal);
+
+    // Within 2^-21 of the quotient: a second step on the rest makes it exact but for one.
+    int rest = a - (q * b);
+    const int more = (int)((float)rest * reciprocal);
+    q += more;
+    rest -= more * b;
+    return rest < 0 ? q - 1 : rest >= b ? q + 1 : q;
+}
+
 struct Place
 {
     int sequence;
@@ -182,6 +197,10 @@ struct Table
     int headBlocks;
     int sequences;
 
+    int window;
+    int kvHeads;
+    const int* blockTables;
+
     // The sequence whose units (or, with its cumulative counts, splits) hold number u.
     __device__ __forceinline__ int find(const int* cumulative, int u) const
     {
@@ -207,25 +226,41 @@ struct Table
         p.sequence = find(pages, unit);
         const int before = pages[p.sequence];
         p.pages = pages[p.sequence + 1] - before;
-        p.headBlock = (unit - (before * headBlocks)) / p.pages;
+        p.headBlock = divide(unit - (before * headBlocks), p.pages);
         p.start = (before * headBlocks) + (p.headBlock * p.pages);
         return p;
     }
 };
+
+// Called, not inlined: what runs once or seldom should not fill the instruction cache.
+__device__ __noinline__ Place place_of(const Table& table, int unit)
+{
+    return table.place(unit);
+}
+
+// Number of the unit's slab; the top bit says that it is its sequence's last page.
+__device__ __noinline__ unsigned slab_of_unit(const Table& table, int unit)
+{
+    const Place p = table.place(unit);
+    const int position = table.positions[p.sequence];
+    const int page = first_page(position, table.window) + (unit - p.start);
+    const unsigned slab = ((unsigned)table.blockTables[table.starts[p.sequence] + page] * table.kvHeads) + (p.headBlock / HeadBlocks);
+    return page == position / SLAB_TOKENS ? slab | LastPage : slab;
+}
 
 // Equal runs: CTA c of n takes total / n, the first total % n one more.
 struct Runs
 {
     int each, more;
 
-    __device__ __forceinline__ Runs(int total, int ctas) : each(total / ctas), more(total % ctas) {}
+    __device__ __forceinline__ Runs(int total, int ctas) : each(divide(total, ctas)), more(total - (each * ctas)) {}
 
     __device__ __forceinline__ int start(int cta) const { return (cta * each) + min(cta, more); }
 
     __device__ __forceinline__ int owner(int item) const
     {
         const int large = more * (each + 1);
-        return item < large ? item / (each + 1) : more + ((item - large) / each);
+        return item < large ? divide(item, each + 1) : more + divide(item - large, each);
     }
 };
 
@@ -291,6 +326,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     };
     auto scan = [&](int& pages, int& splits)
     {
+#pragma unroll 1
         for (int offset = 1; offset < 32; offset <<= 1)
         {
             const int p = __shfl_up_sync(~0u, pages, offset), q = FIXED_SPLIT ? __shfl_up_sync(~0u, splits, offset) : 0;
@@ -353,6 +389,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
                 warpTotals[1][warp] = splits;
             }
             __syncthreads();
+#pragma unroll 1
             for (int w = 0; w < warp; w++)
             {
                 pages += warpTotals[0][w];
@@ -383,6 +420,9 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     table.splits = tableSplits;
     table.headBlocks = params.kvHeads * HeadBlocks;
     table.sequences = sequences;
+    table.window = params.window;
+    table.kvHeads = params.kvHeads;
+    table.blockTables = params.blockTables;
 
     // This CTA's units.
 #if FIXED_SPLIT
@@ -409,7 +449,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     const int total = tablePages[sequences] * table.headBlocks, segments = sequences * table.headBlocks;
     if (segments <= ctas)
     {
-        ctas = segments * max(1, min(ctas / segments, total / (segments * LEAST_UNITS)));
+        ctas = segments * max(1, min(divide(ctas, segments), divide(total, segments * LEAST_UNITS)));
     }
     if (cta >= ctas)
     {
@@ -436,22 +476,9 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     const int count = max(0, (endUnit - firstUnit - warp + WARPS - 1) / WARPS);
     const char* const ring = shared + (warp * STAGES * 2 * SLAB_BYTES);
     const unsigned ringAddress = shared_address(ring);
-    const int kvHeads = params.kvHeads;
 
-    // Slab of the warp's i-th unit; the top bit says that it is its sequence's last page.
-    auto slab_of = [&](int i) -> unsigned
-    {
-        if (i >= count)
-        {
-            return 0;
-        }
-        const int unit = firstUnit + warp + (WARPS * i);
-        const Place p = table.place(unit);
-        const int position = tablePositions[p.sequence];
-        const int page = first_page(position, params.window) + (unit - p.start);
-        const unsigned slab = ((unsigned)params.blockTables[tableStarts[p.sequence] + page] * kvHeads) + (p.headBlock / HeadBlocks);
-        return page == position / SLAB_TOKENS ? slab | LastPage : slab;
-    };
+    // Slab of the warp's i-th unit.
+    auto slab_of = [&](int i) -> unsigned { return i < count ? slab_of_unit(table, firstUnit + warp + (WARPS * i)) : 0; };
 
     // Entries 32 at a time, one a lane; the next 32 are under way.
     unsigned slabs = slab_of(lane), slabsNext = 0;
@@ -528,6 +555,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     {
         dependency_wait();
     }
+#pragma unroll 1
     for (int i = 0; i < STAGES; i++)
     {
         if (i < count)
@@ -554,6 +582,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     {
         dependency_wait();
     }
+#pragma unroll 1
     for (int i = 0; i < STAGES; i++)
     {
 #if __CUDA_ARCH__ >= 900
@@ -594,11 +623,12 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
         {
             return;
         }
-        const Place p = table.place(unit);
+        const Place p = place_of(table, unit);
         const char* const from = q_row(p);
         const int heads = heads_of(p);
         const unsigned to = shared_address(shared + QStart) + ((piece & 1) * BlockHeads * QRowBytes), barrier = qBarriers + ((piece & 1) * 8);
         barrier_expect(barrier, heads * HEAD_DIM * QBytes);
+#pragma unroll 1
         for (int h = 0; h < heads; h++)
         {
             bulk_copy(to + (h * QRowBytes), from + (h * HEAD_DIM * QBytes), HEAD_DIM * QBytes, barrier);
@@ -611,8 +641,11 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
         merged[0] = merged[1] = arrived[0] = arrived[1] = 0;
 #if __CUDA_ARCH__ >= 900
         qUnit = firstUnit;
-        fetch_q(0);
-        fetch_q(1);
+#pragma unroll 1
+        for (int k = 0; k < 2; k++)
+        {
+            fetch_q(k);
+        }
 #endif
     }
     __syncthreads();
@@ -624,14 +657,14 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     int i = 0, piece = 0;
     for (int unit = firstUnit; unit < endUnit; piece++)
     {
-        const Place p = table.place(unit);
+        const Place p = place_of(table, unit);
         const int end = piece_end(p, unit);
         const int position = tablePositions[p.sequence], firstPage = first_page(position, params.window), lastPage = position / SLAB_TOKENS;
         const int heads = heads_of(p);
         float scale = params.scale;
         if (params.growthBeta != 0.0f)
         {
-            scale *= 1.0f + (params.growthBeta * logf(1.0f + (float)(position / params.growthLength)));
+            scale *= 1.0f + (params.growthBeta * logf(1.0f + (float)divide(position, params.growthLength)));
         }
 
         unsigned q[Tiles][2];
@@ -890,6 +923,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
             slotIndex = (2 * cta) + (unit == p.start ? 1 : 0);
 #endif
         }
+#pragma unroll 1
         for (int record = final ? thread : lane; record < heads * Quads; record += final ? Threads : 32)
         {
             const int head = record / Quads, quad = record % Quads;
@@ -941,19 +975,21 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     // Reduction of a record by 2 to 16 lanes, as many as there are parts.
     auto combine = [&](const Place& p, int firstCta, int lastCta, int parts, long long slotBase, int worker, int workers)
     {
-        const int lanes = parts <= 2 ? 2 : parts <= 4 ? 4 : parts <= 8 ? 8 : 16;
+        const int shift = parts <= 2 ? 1 : parts <= 4 ? 2 : parts <= 8 ? 3 : 4, lanes = 1 << shift;
         const int sharers = lastCta - firstCta + 1;
         const int heads = heads_of(p), records = heads * Quads;
-        const int from = records * (cta - firstCta) / sharers, to = records * (cta - firstCta + 1) / sharers;
+        const int from = divide(records * (cta - firstCta), sharers), to = divide(records * (cta - firstCta + 1), sharers);
         const int row = params.rowStarts ? params.rowStarts[p.sequence] : p.sequence;
         const int firstHead = ((p.headBlock / HeadBlocks) * GROUP) + ((p.headBlock % HeadBlocks) * BlockHeads);
-        for (int base = from; base < to; base += workers / lanes)
+#pragma unroll 1
+        for (int base = from; base < to; base += workers >> shift)
         {
-            const int record = base + (worker / lanes);
+            const int record = base + (worker >> shift);
             float top = -__int_as_float(0x7f800000), sum = 0.0f;
             float4 total = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
             if (record < to)
             {
+#pragma unroll 1
                 for (int k = worker & (lanes - 1); k < parts; k += lanes)
                 {
 #if FIXED_SPLIT
@@ -982,6 +1018,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
                 }
             }
             float all = top;
+#pragma unroll 1
             for (int offset = 1; offset < lanes; offset <<= 1)
             {
                 all = fmaxf(all, __shfl_xor_sync(~0u, all, offset));
@@ -992,6 +1029,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
             total.y *= factor;
             total.z *= factor;
             total.w *= factor;
+#pragma unroll 1
             for (int offset = 1; offset < lanes; offset <<= 1)
             {
                 sum += __shfl_xor_sync(~0u, sum, offset);
@@ -1022,11 +1060,11 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
             unit = p.start + p.pages;
         }
 #else
-        const Place first = table.place(firstUnit), last = table.place(endUnit - 1);
+        const Place first = place_of(table, firstUnit), last = place_of(table, endUnit - 1);
         const bool firstCut = first.start < firstUnit || first.start + first.pages > endUnit, lastCut = last.start != first.start && last.start + last.pages > endUnit;
 
         // Both at once, half of the threads each.
-        const int workers = firstCut && lastCut ? Threads / 2 : Threads, worker = thread % workers;
+        const int workers = firstCut && lastCut ? Threads / 2 : Threads, worker = thread & (workers - 1);
         const bool second = firstCut && lastCut ? thread >= workers : lastCut;
         if (firstCut || lastCut)
         {

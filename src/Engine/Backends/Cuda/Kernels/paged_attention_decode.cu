@@ -232,14 +232,13 @@ struct Table
     }
 };
 
-// Called, not inlined: what runs once or seldom should not fill the instruction cache.
-__device__ __noinline__ Place place_of(const Table& table, int unit)
+__device__ __forceinline__ Place place_of(const Table& table, int unit)
 {
     return table.place(unit);
 }
 
 // Number of the unit's slab; the top bit says that it is its sequence's last page.
-__device__ __noinline__ unsigned slab_of_unit(const Table& table, int unit)
+__device__ __forceinline__ unsigned slab_of_unit(const Table& table, int unit)
 {
     const Place p = table.place(unit);
     const int position = table.positions[p.sequence];
@@ -549,62 +548,6 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
 #endif
     };
 
-    // First fill. What a kernel before this one may have written, the last pages, comes after the wait.
-    unsigned late = 0;
-    if (!(params.flags & RINGS_AHEAD))
-    {
-        dependency_wait();
-    }
-#pragma unroll 1
-    for (int i = 0; i < STAGES; i++)
-    {
-        if (i < count)
-        {
-            const unsigned slab = next_slab(i);
-            if ((params.flags & RINGS_AHEAD) && (slab & LastPage))
-            {
-                late |= 1u << i;
-#if __CUDA_ARCH__ >= 900
-                continue;
-#endif
-            }
-#if __CUDA_ARCH__ >= 900
-            issue(i, 0, slab);
-            issue(i, 1, slab);
-            const unsigned further = asked(i, slab);
-            ask(0, further);
-            ask(1, further);
-#endif
-        }
-    }
-    slabsNext = slab_of(32 + lane);
-    if (params.flags & RINGS_AHEAD)
-    {
-        dependency_wait();
-    }
-#pragma unroll 1
-    for (int i = 0; i < STAGES; i++)
-    {
-#if __CUDA_ARCH__ >= 900
-        if (late & (1u << i))
-        {
-            const unsigned slab = next_slab(i);
-            issue(i, 0, slab);
-            issue(i, 1, slab);
-        }
-#else
-        // One group for every half, empty ones too: what is waited for is counted in groups.
-        for (int half = 0; half < 2; half++)
-        {
-            if (i < count)
-            {
-                issue(i, half, next_slab(i));
-            }
-            copy_commit();
-        }
-#endif
-    }
-
     // Q of a piece.
     auto q_row = [&](const Place& p)
     {
@@ -641,14 +584,116 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
         merged[0] = merged[1] = arrived[0] = arrived[1] = 0;
 #if __CUDA_ARCH__ >= 900
         qUnit = firstUnit;
-#pragma unroll 1
-        for (int k = 0; k < 2; k++)
+#endif
+    }
+
+    // First fill. What a kernel before this one may have written, the last pages, comes after the wait.
+    unsigned late = 0;
+    if (!(params.flags & RINGS_AHEAD))
+    {
+        dependency_wait();
+#if __CUDA_ARCH__ >= 900
+        // Before everything else: behind the first 128 KB it would come last.
+        if (thread == 0)
         {
-            fetch_q(k);
+            fetch_q(0);
+        }
+        __syncwarp();
+#endif
+    }
+#pragma unroll 1
+    for (int i = 0; i < STAGES; i++)
+    {
+        if (i < count)
+        {
+            const unsigned slab = next_slab(i);
+            if ((params.flags & RINGS_AHEAD) && (slab & LastPage))
+            {
+                late |= 1u << i;
+#if __CUDA_ARCH__ >= 900
+                continue;
+#endif
+            }
+#if __CUDA_ARCH__ >= 900
+            issue(i, 0, slab);
+            issue(i, 1, slab);
+            const unsigned further = asked(i, slab);
+            ask(0, further);
+            ask(1, further);
+#endif
+        }
+    }
+    slabsNext = slab_of(32 + lane);
+    if (params.flags & RINGS_AHEAD)
+    {
+        dependency_wait();
+#if __CUDA_ARCH__ >= 900
+        if (thread == 0)
+        {
+            fetch_q(0);
+        }
+        __syncwarp();
+#endif
+    }
+#pragma unroll 1
+    for (int i = 0; i < STAGES; i++)
+    {
+#if __CUDA_ARCH__ >= 900
+        if (late & (1u << i))
+        {
+            const unsigned slab = next_slab(i);
+            issue(i, 0, slab);
+            issue(i, 1, slab);
+        }
+#else
+        // One group for every half, empty ones too: what is waited for is counted in groups.
+        for (int half = 0; half < 2; half++)
+        {
+            if (i < count)
+            {
+                issue(i, half, next_slab(i));
+            }
+            copy_commit();
         }
 #endif
     }
+
+#if __CUDA_ARCH__ >= 900
+    if (thread == 0)
+    {
+        fetch_q(1);
+    }
+#endif
     __syncthreads();
+
+#if !FIXED_SPLIT
+    // What this thread will combine at the end: a piece shared with the CTAs before or the one shared with the CTAs behind; where there are both, half of the threads each.
+    // Found out now, while the first pages are on their way.
+    Place cutPlace = {};
+    int cutFrom = 0, cutTo = 0, worker = thread, workers = Threads;
+    bool cut = false;
+    if (firstUnit < endUnit)
+    {
+        cutPlace = place_of(table, firstUnit);
+        cut = cutPlace.start < firstUnit || cutPlace.start + cutPlace.pages > endUnit;
+        if (cutPlace.start + cutPlace.pages < endUnit)
+        {
+            const Place last = place_of(table, endUnit - 1);
+            if (last.start + last.pages > endUnit)
+            {
+                workers = cut ? Threads / 2 : Threads;
+                if (!cut || thread >= workers)
+                {
+                    cutPlace = last;
+                }
+                worker = thread & (workers - 1);
+                cut = true;
+            }
+        }
+        cutFrom = runs.owner(cutPlace.start);
+        cutTo = runs.owner(cutPlace.start + cutPlace.pages - 1);
+    }
+#endif
 
     // Addresses of ldmatrix inside a slab: K gives 16 tokens x 16 elements, V the same transposed.
     const int keyToken = lane & 15, keyHalf = lane >> 4;
@@ -927,21 +972,22 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
         for (int record = final ? thread : lane; record < heads * Quads; record += final ? Threads : 32)
         {
             const int head = record / Quads, quad = record % Quads;
-            float top = sums[head].x;
+            float2 ms[WARPS];
+            float top = -__int_as_float(0x7f800000);
 #pragma unroll
-            for (int w = 1; w < WARPS; w++)
+            for (int w = 0; w < WARPS; w++)
             {
-                top = fmaxf(top, sums[(w * BlockHeads) + head].x);
+                ms[w] = sums[(w * BlockHeads) + head];
+                top = fmaxf(top, ms[w].x);
             }
             float4 total = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
             float sum = 0.0f;
 #pragma unroll
             for (int w = 0; w < WARPS; w++)
             {
-                const float2 ms = sums[(w * BlockHeads) + head];
-                const float factor = exp2_fast(ms.x - top);
+                const float factor = exp2_fast(ms[w].x - top);
                 const float4 v = *(const float4*)(staging + (((w * BlockHeads) + head) * StagingRow) + (quad * 4));
-                sum += factor * ms.y;
+                sum += factor * ms[w].y;
                 total.x += factor * v.x;
                 total.y += factor * v.y;
                 total.z += factor * v.z;
@@ -1060,21 +1106,9 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
             unit = p.start + p.pages;
         }
 #else
-        const Place first = place_of(table, firstUnit), last = place_of(table, endUnit - 1);
-        const bool firstCut = first.start < firstUnit || first.start + first.pages > endUnit, lastCut = last.start != first.start && last.start + last.pages > endUnit;
-
-        // Both at once, half of the threads each.
-        const int workers = firstCut && lastCut ? Threads / 2 : Threads, worker = thread & (workers - 1);
-        const bool second = firstCut && lastCut ? thread >= workers : lastCut;
-        if (firstCut || lastCut)
+        if (cut)
         {
-            Place p = first;
-            if (second)
-            {
-                p = last;
-            }
-            const int from = runs.owner(p.start), to = runs.owner(p.start + p.pages - 1);
-            combine(p, from, to, to - from + 1, 0, worker, workers);
+            combine(cutPlace, cutFrom, cutTo, cutTo - cutFrom + 1, 0, worker, workers);
         }
 #endif
     }

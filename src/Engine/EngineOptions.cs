@@ -56,6 +56,9 @@ public sealed record EngineStats
     public required int Threads { get; init; }
     public required int RunningSequences { get; init; }
     public required int WaitingSequences { get; init; }
+
+    /// <summary>Sequences that the last step computed on; 0 while idle.</summary>
+    public required int BatchSequences { get; init; }
     public required int PagesUsed { get; init; }
     public required int PagesTotal { get; init; }
     public required long KvCacheBytes { get; init; }

@@ -3,7 +3,7 @@ namespace KvPrefetch.Engine;
 /// <summary>How an engine is set up. Immutable; every default is meant to be left alone.</summary>
 public sealed record EngineOptions
 {
-    /// <summary>Threads that compute; 0 takes the processors this process may use.</summary>
+    /// <summary>Threads that compute; 0 takes the physical cores that this process may use. Engines of one process with as many threads share them.</summary>
     public int Threads { get; init; }
 
     /// <summary>Longest sequence (prompt and output) a request may reach, in tokens; 0 takes what the model allows and memory holds.</summary>

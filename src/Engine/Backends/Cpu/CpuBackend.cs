@@ -16,11 +16,11 @@ internal enum VectorWidth
 /// <summary>Makes CPU backends.</summary>
 internal static class CpuBackend
 {
-    /// <param name="threads">Threads that compute; 0 takes the processors this process may use.</param>
+    /// <param name="threads">Threads that compute; 0 takes the physical cores that this process may use.</param>
     /// <param name="width">Tests name a width; everybody else takes the default.</param>
     public static IBackend Create(int threads = 0, VectorWidth width = VectorWidth.Auto)
     {
-        threads = threads > 0 ? threads : Environment.ProcessorCount;
+        threads = threads > 0 ? threads : Processors.Physical;
         if (width == VectorWidth.Auto)
         {
             width = Vector512.IsHardwareAccelerated ? VectorWidth.Bits512 : Vector256.IsHardwareAccelerated ? VectorWidth.Bits256 : VectorWidth.Bits128;
@@ -44,10 +44,11 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     private const long WorthSharing = 64 * 1024;
 
     private readonly WorkerPool _pool;
+    private bool _disposed;
     private DeviceBuffer _arranged = DeviceBuffer.OnHost(DType.F32, 1);
     private DeviceBuffer _attentionScratch = DeviceBuffer.OnHost(DType.F32, 1);
 
-    public CpuBackend(int threads) => _pool = new WorkerPool(threads);
+    public CpuBackend(int threads) => _pool = WorkerPool.Rent(threads);
 
     public string Name => $"cpu ({TLanes.Width * 32}-bit vectors)";
     public int Threads => _pool.Threads;
@@ -285,6 +286,12 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
 
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         _pool.Dispose();
         _arranged.Dispose();
         _attentionScratch.Dispose();

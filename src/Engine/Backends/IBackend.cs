@@ -40,6 +40,20 @@ internal interface IBackend : IDisposable
     /// <summary>Row <paramref name="row"/> as host floats; on the CPU the memory itself, so that writing to it is allowed and lasts until the next step.</summary>
     Span<float> Download(Rows rows, int row);
 
+    /// <summary>Brings the first rows to the host at once, for <see cref="Download"/> to find there. Nothing where they are.</summary>
+    void Fetch(Rows rows, int count)
+    {
+    }
+
+    /// <summary>Bytes that the key-value cache may take when nobody says: a share of the memory that is left once the weights are loaded. Pages of host memory cost nothing until they are used.</summary>
+    long CacheBudget => (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * 0.25);
+
+    /// <summary>Does what <paramref name="launch"/> does: verbs over buffers that stay, none of them <see cref="Download"/> or <see cref="Upload"/>.
+    /// A backend may record it at one call and repeat the record at later ones with the same key.</summary>
+    /// <param name="key">Names the launches and their arguments, the uploaded integers left out; 0: not to be repeated.</param>
+    /// <param name="launch">The verbs.</param>
+    void Run(int key, Action launch) => launch();
+
     /// <summary>output[t] = table[ids[t]] * scale : <c>[tokens, columns]</c>. The ids are the step's tokens, or its positions where the table is one of positions.</summary>
     void Embed(in StepInputs step, Ints ids, Weight table, float scale, Rows output);
 

@@ -15,7 +15,7 @@ internal sealed record ExpertWeights(Projection[][] GateUp, Projection[][] Down)
     {
         // Empty ones are missing, which is reported elsewhere.
         var bound = experts.SelectMany(e => e).Select(p => p.Matrix).Where(m => m.Data.Length > 0).ToList();
-        var other = bound.Find(m => m.Type != bound[0].Type);
+        var other = bound.Find(m => m.Type != bound[0].Type || m.Packed is null != (bound[0].Packed is null));
         return other is null ? experts : throw new UnsupportedModelException($"'{bound[0].Name}' is stored as {bound[0].Type} and '{other.Name}' as {other.Type}; the experts of a layer must be of one type.", other.Name);
     }
 }

@@ -146,6 +146,9 @@ internal class ConfigSection
     /// <summary>True when the field holds an object.</summary>
     public bool IsSection(string field) => Find(field) is { ValueKind: JsonValueKind.Object };
 
+    /// <summary>True when the field is there and holds null, which some formats tell from its absence.</summary>
+    public bool IsNull(string field) => _object.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.Null;
+
     /// <summary>True when the field is absent or holds false, an empty array or an empty object.</summary>
     public bool IsEmpty(string field) => Find(field) is not { } value || value.ValueKind switch
     {

@@ -42,8 +42,8 @@ internal sealed class HfConfig : ConfigSection
         }
     }
 
-    /// <summary>How the weights are quantised; null for plain weights. A family that cannot use it must refuse it.</summary>
-    public ConfigSection? Quantization => Section("quantization_config");
+    /// <summary>How the weights are quantised; null for plain weights. See <see cref="Quantisation.Read"/>. The second name is that of older files.</summary>
+    public ConfigSection? Quantization => Section("quantization_config") ?? Section("compression_config");
 
     /// <summary>Reads config.json. Throws <see cref="ModelFormatException"/>; a missing file has the code <c>FileMissing</c>.</summary>
     public static HfConfig Load(ModelFolder folder, Action<string>? log = null)

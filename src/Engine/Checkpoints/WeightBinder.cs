@@ -1,3 +1,5 @@
+using KvPrefetch.Engine.Numerics;
+
 namespace KvPrefetch.Engine.Checkpoints;
 
 /// <summary>Hands the tensors of a checkpoint to a model, each exactly once. What is missing is collected and reported by <see cref="Complete"/>, so a model asks for everything first
@@ -57,6 +59,9 @@ internal sealed class WeightBinder
 
     /// <summary>True when the checkpoint has a tensor of this name.</summary>
     public bool Contains(string name) => _ledger.Checkpoint.Contains(_prefix + name);
+
+    /// <summary>Element type of a tensor; null where the checkpoint does not have it.</summary>
+    public DType? TypeOf(string name) => _ledger.Checkpoint.TryGet(_prefix + name, out var tensor) ? tensor.Type : null;
 
     /// <summary>First dimension of a tensor; 0 where the checkpoint does not have it or it has no dimension.</summary>
     public long FirstDimension(string name) => _ledger.Checkpoint.TryGet(_prefix + name, out var tensor) && tensor.Shape.Length > 0 ? tensor.Shape[0] : 0;

@@ -17,11 +17,7 @@ internal abstract class DecoderFamily : IModelFamily
     {
         Config = config;
         fields ??= new SizeFields();
-        if (config.Quantization is { } quantization)
-        {
-            throw config.Unsupported("quantization_config", $"'{quantization.FindString("quant_method") ?? "given"}'", "weights in BF16, F16 or F32");
-        }
-
+        Quantisation = Quantisation.Read(config);
         Hidden = config.GetInt32(fields.Hidden, 1, 1 << 20);
         Inner = config.FindInt32(fields.Inner, 1, 1 << 22) ?? (fields.InnerPerHidden > 0 ? fields.InnerPerHidden * Hidden : config.GetInt32(fields.Inner, 1, 1 << 22));
         Layers = config.GetInt32(fields.Layers, 1, 1024);
@@ -54,6 +50,7 @@ internal abstract class DecoderFamily : IModelFamily
     public virtual ModelShape Shape => new(CacheLayers ?? Layers, Attention.KvHeads, Attention.HeadDim, Vocabulary, MaxPositions) { States = States };
 
     protected HfConfig Config { get; }
+    protected Quantisation? Quantisation { get; }
     protected int Hidden { get; }
     protected int Inner { get; init; }
     protected int Layers { get; }
@@ -95,6 +92,7 @@ internal abstract class DecoderFamily : IModelFamily
 
     public IModel Build(WeightLoader weights, int maxTokens, int maxSamples)
     {
+        weights.Quantisation = Quantisation;
         weights.IgnoreSuffix(".rotary_emb.inv_freq");    // written by old transformers; computed from the config
         if (TiedHead)
         {

@@ -24,7 +24,7 @@ internal abstract class DecoderFamily : IModelFamily
         Vocabulary = config.GetInt32("vocab_size", 1, 1 << 24);
         MaxPositions = config.GetInt32(fields.Positions, 1, int.MaxValue);
         Epsilon = (float)config.GetDouble(epsilon, 1e-12, 1);
-        TiedHead = config.GetBoolean("tie_word_embeddings", tied);
+        TiedHead = config.TiesHead(tied);
         var heads = config.GetInt32(fields.Heads, 1, 4096);
         var kvHeads = fields.KvHeads is null ? heads : config.GetInt32(fields.KvHeads, 1, 4096, heads);
         if (heads % kvHeads != 0)
@@ -104,6 +104,7 @@ internal abstract class DecoderFamily : IModelFamily
 
         var body = weights.Contains(Names.Prefix + Names.Table + ".weight") || !Names.PrefixMayLack ? weights.Scope(Names.Prefix) : weights;
         LeaveAlone(body);
+        Array.ForEach(Names.Beside, weights.IgnorePrefix);
         var table = body.Matrix(Names.Table + ".weight", Vocabulary, Hidden);
         var positions = Names.Positions is null ? null : body.Matrix(Names.Positions + ".weight", MaxPositions, Hidden);
         Block[] blocks = [.. Enumerable.Range(0, Layers).SelectMany(i => Layer(body.Scope($"{Names.Layers}.{i}."), i))];

@@ -31,4 +31,7 @@ internal sealed record BodyNames
     public string Layers { get; init; } = "layers";
     public string Norm { get; init; } = "norm";
     public string Head { get; init; } = "lm_head";
+
+    /// <summary>Beginnings of names beside the model that it does without, such as those of a head that guesses further tokens.</summary>
+    public string[] Beside { get; init; } = [];
 }

@@ -33,6 +33,8 @@ internal sealed class Qwen35Text : DecoderFamily
         Scanned = _delta.Shape.ValueColumns;
     }
 
+    protected override BodyNames Names { get; } = new() { Beside = ["mtp."] };
+
     protected override Norm FinalNorm(WeightLoader weights) => weights.RmsNorm("norm", Hidden, Epsilon, offset: 1);
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>

@@ -24,7 +24,7 @@ internal abstract class DecoderFamily : IModelFamily
 
         Hidden = config.GetInt32(fields.Hidden, 1, 1 << 20);
         Inner = config.FindInt32(fields.Inner, 1, 1 << 22) ?? (fields.InnerPerHidden > 0 ? fields.InnerPerHidden * Hidden : config.GetInt32(fields.Inner, 1, 1 << 22));
-        Layers = config.GetInt32(fields.Layers, 1, 1024);
+        Layers = fields.LayerCount ?? config.GetInt32(fields.Layers, 1, 1024);
         Vocabulary = config.GetInt32("vocab_size", 1, 1 << 24);
         MaxPositions = config.GetInt32(fields.Positions, 1, int.MaxValue);
         Epsilon = (float)config.GetDouble(epsilon, 1e-12, 1);
@@ -101,6 +101,7 @@ internal abstract class DecoderFamily : IModelFamily
             weights.IgnoreSuffix(Names.Head + ".weight");
         }
 
+        Array.ForEach(Names.LeftAlone, weights.IgnorePrefix);
         var body = weights.Contains(Names.Prefix + Names.Table + ".weight") || !Names.PrefixMayLack ? weights.Scope(Names.Prefix) : weights;
         LeaveAlone(body);
         var table = body.Matrix(Names.Table + ".weight", Vocabulary, Hidden);
@@ -127,9 +128,9 @@ internal abstract class DecoderFamily : IModelFamily
     protected virtual Projection OutputHead(WeightLoader weights) => weights.Linear(Names.Head, Vocabulary, Hidden);
 
     /// <summary>self_attn with q_proj, k_proj, v_proj and o_proj.</summary>
-    protected Attention SelfAttention(WeightLoader weights, int layer, bool bias = false, bool outputBias = false, int rotary = 0, int window = 0, RotaryPairs pairs = RotaryPairs.Halves, QkNorm? norm = null, string output = "o_proj")
+    protected Attention SelfAttention(WeightLoader weights, int layer, bool bias = false, bool outputBias = false, int rotary = 0, int window = 0, RotaryPairs pairs = RotaryPairs.Halves, QkNorm? norm = null, string output = "o_proj", string scope = "self_attn.")
     {
-        var w = weights.Scope("self_attn.");
+        var w = weights.Scope(scope);
         var shape = Attention with { Window = window };
         Projection[] qkv = [w.Linear("q_proj", shape.QueryColumns, Hidden, bias), w.Linear("k_proj", shape.KeyColumns, Hidden, bias), w.Linear("v_proj", shape.KeyColumns, Hidden, bias)];
         return new Attention(layer, shape, rotary, pairs, qkv, [w.Linear(output, Hidden, shape.QueryColumns, outputBias)]) { Norm = norm };

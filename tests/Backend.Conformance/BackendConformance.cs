@@ -178,7 +178,7 @@ public abstract partial class BackendConformance : IDisposable
         foreach (var (backend, result) in Both(expected, actual))
         {
             using var pinned = new Pinned(table);
-            using var pages = backend.AllocateKvPages(1, 8, 16, 1, 16);
+            using var pages = backend.AllocateKvPages(KvLayout.Uniform(1, 1, 16, 16), [8]);
             using var step = new Step(backend, pages, new Random(seed), Vocabulary, (0, 5), (3, 1), (0, 2));
             Rows output = Poisoned(backend, 8, Columns), gathered = Poisoned(backend, 3, Columns);
             backend.Embed(step.Inputs, step.Inputs.TokenIds, backend.LoadMatrix("table", type, Vocabulary, Columns, pinned[0]), 0.5f, output);
@@ -217,7 +217,7 @@ public abstract partial class BackendConformance : IDisposable
         {
             using var pinned = new Pinned(MemoryMarshal.AsBytes<float>(sinks).ToArray());
             var shape = plain with { Sinks = heads % 2 == 0 ? backend.LoadVector("sinks", DType.F32, heads, pinned[0]) : null };
-            using var pages = backend.AllocateKvPages(2, 40, 16, kvHeads, headDim);
+            using var pages = backend.AllocateKvPages(KvLayout.Uniform(2, kvHeads, headDim, 16), [40]);
             Poison(backend, pages);
             var rest = result.AsMemory();
             for (var round = 0; round < rounds.Length; round++)
@@ -283,7 +283,7 @@ public abstract partial class BackendConformance : IDisposable
         var seed = _random.Next();
         var results = new[] { Tokens, 1, 7, 16, 40 }.Select(chunk =>
         {
-            using var pages = Backend.AllocateKvPages(1, 8, 16, 2, 48);
+            using var pages = Backend.AllocateKvPages(KvLayout.Uniform(1, 2, 48, 16), [8]);
             Poison(Backend, pages);
             var result = new float[Tokens * shape.QueryColumns];
             using var whole = new Step(Backend, pages, new Random(seed), 10, (0, Tokens));
@@ -327,6 +327,7 @@ public abstract partial class BackendConformance : IDisposable
         RotaryLengths = step.RotaryLengths,
         RowStarts = step.RowStarts,
         BlockTableStarts = tables.BlockTableStarts,
+        TableStride = tables.TableStride,
         BlockTables = tables.BlockTables,
         SampleRows = step.SampleRows,
         Slots = step.Slots,

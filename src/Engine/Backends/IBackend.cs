@@ -23,10 +23,13 @@ internal interface IBackend : IDisposable
     /// <summary>Scratch for integers.</summary>
     DeviceBuffer AllocateInts(int length);
 
-    KvPages AllocateKvPages(int layers, int pages, int pageSize, int kvHeads, int headDim);
+    /// <summary>The cache of a model's layers.</summary>
+    /// <param name="layout">What the layers keep.</param>
+    /// <param name="pages">Pages of each of its groups.</param>
+    KvPages AllocateKvPages(KvLayout layout, IReadOnlyList<int> pages);
 
-    /// <summary>Bytes that <see cref="AllocateKvPages"/> takes per page over all layers.</summary>
-    long KvPageBytes(int layers, int pageSize, int kvHeads, int headDim);
+    /// <summary>Bytes that a page takes in this layer.</summary>
+    long KvPageBytes(KvLayer layer, int pageSize);
 
     /// <summary>Memory of recurrent layers: one state of float32 for each entry of <paramref name="sizes"/> and each slot.</summary>
     StateSlots AllocateStateSlots(IReadOnlyList<int> sizes, int slots);
@@ -58,10 +61,11 @@ internal interface IBackend : IDisposable
     /// <summary>Cosines and sines of every token of the step: <c>[tokens, rotaryDim]</c>, cosines first.</summary>
     void RotaryTable(in StepInputs step, RotaryFrequencies frequencies, Rows table);
 
-    /// <summary>Turns the first elements of every head of q and k, as many as the table has columns, and stores k and v in the tokens' pages. qkv: <c>[tokens, heads*d | kvHeads*d | kvHeads*d]</c></summary>
+    /// <summary>Turns the first elements of every head of q and k, as many as the table has columns, and stores k and v in the tokens' pages. qkv: <c>[tokens, heads*d | kvHeads*d | kvHeads*d]</c>.
+    /// A shape with 0 KvHeads turns q alone and stores nothing: the layer then attends over an earlier layer's pages.</summary>
     void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, RotaryPairs pairs, AttentionShape shape);
 
-    /// <summary>Causal attention of every token over its sequence's pages up to itself. q: the first columns of qkv; output: <c>[tokens, heads*d]</c></summary>
+    /// <summary>Causal attention of every token over its sequence's pages up to itself; pages that are wholly before its window are never read. q: the first columns of qkv; output: <c>[tokens, heads*d]</c></summary>
     void PagedAttention(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape);
 
     /// <summary>output = activation(gate) * up; gateUp: <c>[rows, n | n]</c>, output: <c>[rows, n]</c></summary>

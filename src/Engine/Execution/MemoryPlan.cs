@@ -32,7 +32,7 @@ internal sealed record MemoryPlan(int Pages, int ContextLength, int Sequences, l
         }
 
         var context = contextLength > 0 ? contextLength : shape.MaxPositions;
-        var pageBytes = backend.KvPageBytes(shape.Layers, PageSize, shape.KvHeads, shape.HeadDim);
+        var pageBytes = shape.Cache.Sum(layer => backend.KvPageBytes(layer, PageSize));
         var budget = cacheBytes > 0 ? cacheBytes : (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * DefaultShare);
         var sequences = FitSequences(budget, pageBytes, StateSlots.SlotBytes(shape.States), maxSequences, log);
         var stateBytes = sequences * StateSlots.SlotBytes(shape.States);

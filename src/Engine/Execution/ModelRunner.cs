@@ -42,7 +42,7 @@ internal sealed class ModelRunner : IDisposable
         _tableStarts = Reserve(maxSequences);
         _slots = Reserve(maxSequences);
         _sampleRows = Reserve(maxSequences);
-        _tables = Reserve(pages.Pages);
+        _tables = Reserve(pages.TotalPages);
         _staging = new int[length];
         _device = backend.AllocateInts(length);
     }
@@ -86,6 +86,7 @@ internal sealed class ModelRunner : IDisposable
             RotaryLengths = _rotaryLengths.On(_device),
             RowStarts = _rowStarts.On(_device),
             BlockTableStarts = _tableStarts.On(_device),
+            TableStride = _tableStarts.Count,
             BlockTables = _tables.On(_device),
             SampleRows = _sampleRows.On(_device),
             Slots = _slots.On(_device),

@@ -51,7 +51,7 @@ internal abstract class DecoderFamily : IModelFamily
         Attention = new AttentionShape(heads, kvHeads, size, scale?.Invoke(size) ?? (1f / MathF.Sqrt(size)));
     }
 
-    public virtual ModelShape Shape => new(CacheLayers ?? Layers, Attention.KvHeads, Attention.HeadDim, Vocabulary, MaxPositions) { States = States };
+    public virtual ModelShape Shape => new(Cache, Vocabulary, MaxPositions) { States = States };
 
     protected HfConfig Config { get; }
     protected int Hidden { get; }
@@ -76,6 +76,9 @@ internal abstract class DecoderFamily : IModelFamily
 
     /// <summary>Layers with a key-value cache, where not all have one.</summary>
     protected int? CacheLayers { get; init; }
+
+    /// <summary>What each layer with a key-value cache keeps.</summary>
+    protected virtual IReadOnlyList<KvLayer> Cache => [.. Enumerable.Repeat(new KvLayer(Attention.KvHeads, Attention.HeadDim), CacheLayers ?? Layers)];
 
     /// <summary>Elements of each state of recurrent layers.</summary>
     protected IReadOnlyList<int> States { get; init; } = [];

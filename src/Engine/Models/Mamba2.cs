@@ -34,7 +34,7 @@ internal sealed class Mamba2 : IModelFamily
             throw config.Invalid("expand", $"must be num_heads * head_dim ({_mamba.Shape.Columns}) / hidden_size ({_hidden})");
         }
 
-        Shape = new ModelShape(Layers: 0, KvHeads: 1, HeadDim: 2, config.GetInt32("vocab_size", 1, 1 << 24), Positions) { States = [.. Enumerable.Repeat(_mamba.States, _layers).SelectMany(s => s)] };
+        Shape = new ModelShape([], config.GetInt32("vocab_size", 1, 1 << 24), Positions) { States = [.. Enumerable.Repeat(_mamba.States, _layers).SelectMany(s => s)] };
     }
 
     public ModelShape Shape { get; }

@@ -69,18 +69,11 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     public Rows AllocateRows(int rows, int columns) => new(DeviceBuffer.OnHost(DType.F32, checked((long)rows * columns)), columns, columns);
     public DeviceBuffer AllocateInts(int length) => DeviceBuffer.OnHost(DType.I32, length);
 
-    public KvPages AllocateKvPages(int layers, int pages, int pageSize, int kvHeads, int headDim)
-    {
-        if (pageSize % 16 != 0)
-        {
-            throw new ArgumentOutOfRangeException(nameof(pageSize), pageSize, "A page holds a multiple of 16 tokens.");
-        }
+    public KvPages AllocateKvPages(KvLayout layout, IReadOnlyList<int> pages) => layout.PageSize % 16 == 0
+        ? KvPages.OnHost(layout, pages)
+        : throw new ArgumentOutOfRangeException(nameof(layout), layout.PageSize, "A page holds a multiple of 16 tokens.");
 
-        DeviceBuffer[] Slabs() => [.. Enumerable.Range(0, layers).Select(_ => DeviceBuffer.OnHost(DType.F32, checked((long)pages * kvHeads * pageSize * headDim)))];
-        return new KvPages(Slabs(), Slabs(), pages, pageSize, kvHeads, headDim);
-    }
-
-    public long KvPageBytes(int layers, int pageSize, int kvHeads, int headDim) => checked(2L * layers * pageSize * kvHeads * headDim * sizeof(float));
+    public long KvPageBytes(KvLayer layer, int pageSize) => checked((layer.KeyElements(pageSize) + layer.ValueElements(pageSize)) * sizeof(float));
 
     public void Upload(ReadOnlySpan<int> source, DeviceBuffer destination) => source.CopyTo(new Span<int>((void*)destination.Address, checked((int)destination.Length)));
 
@@ -224,7 +217,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Values = (float*)step.Pages.Values(layer).Address,
             Positions = Ints(step.Positions),
             RowStarts = Ints(step.RowStarts),
-            BlockTableStarts = Ints(step.BlockTableStarts),
+            BlockTableStarts = Ints(step.TableStarts(layer)),
             BlockTables = Ints(step.BlockTables),
             Heads = shape.Heads,
             KvHeads = shape.KvHeads,
@@ -259,7 +252,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Values = (float*)step.Pages.Values(layer).Address,
             Positions = positions,
             RowStarts = rowStarts,
-            BlockTableStarts = Ints(step.BlockTableStarts),
+            BlockTableStarts = Ints(step.TableStarts(layer)),
             BlockTables = Ints(step.BlockTables),
             Sequences = step.SequenceCount,
             KvHeads = shape.KvHeads,

@@ -143,7 +143,7 @@ internal abstract class DecoderFamily : IModelFamily
     protected RotaryFrequencies ReadRotary(double defaultPartial = 1, string? layerType = null, double defaultTheta = 10_000, params ReadOnlySpan<string> alsoKnown)
     {
         var rope = RopeParameters.Read(Config, defaultTheta, defaultPartial, layerType, alsoKnown);
-        var rotaryDim = (int)(Attention.HeadDim * rope.PartialRotaryFactor);
+        var rotaryDim = rope.Kind == RopeKind.Proportional ? Attention.HeadDim : (int)(Attention.HeadDim * rope.PartialRotaryFactor);
         return rotaryDim is > 0 && rotaryDim % 2 == 0
             ? RotaryPositions.Frequencies(rope, rotaryDim)
             : throw Config.Invalid("rope_parameters", $"turns {rotaryDim} elements of a head; it must be an even number above 0");

@@ -30,6 +30,7 @@ internal static class ModelCatalog
         ["internlm3"] = c => new SeedOss(c),
         ["lfm2"] = c => new Lfm2(c),
         ["lfm2_moe"] = c => new Lfm2Moe(c),
+        ["lfm3"] = c => new Lfm3(c),
         ["llama"] = c => new Llama(c),
         ["mamba2"] = c => new Mamba2(c),
         ["minimax_m2"] = c => new MiniMaxM2(c),

@@ -14,6 +14,9 @@ internal interface IBackend : IDisposable
     /// <summary>The matrix <c>[rows, columns]</c> at <paramref name="address"/> in host memory, in its stored type. The host memory must outlive the weight.</summary>
     Weight LoadMatrix(string name, DType type, int rows, int columns, nint address);
 
+    /// <summary>A matrix in few bits, for <see cref="Linear"/> and <see cref="ExpertLinear"/>. A backend that cannot multiply by it refuses it.</summary>
+    Weight LoadPacked(string name, PackedMatrix matrix) => throw new UnsupportedModelException($"'{name}' is quantised ({matrix.Format}), which the backend {Name} does not multiply by; supported there: weights in BF16, F16 or F32.", name);
+
     /// <summary>The vector at <paramref name="address"/> in host memory, as float32, <paramref name="offset"/> added to every element.</summary>
     DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0);
 

@@ -173,9 +173,21 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         var targets = stackalloc LinearTarget[projections.Length];
         for (var i = 0; i < projections.Length;)
         {
+            int first = i, count = 0, outputs = 0;
+            if (projections[i].Matrix.Packed is not null)
+            {
+                for (; i < projections.Length && projections[i].Matrix.Packed is not null; i++)
+                {
+                    outputs += projections[i].Matrix.Rows;
+                }
+
+                PackedLinear(x, projections[first..i], output, rows);
+                output = output.Slice(outputs, output.Columns - outputs);
+                continue;
+            }
+
             var type = projections[i].Matrix.Type;
-            int count = 0, outputs = 0;
-            for (; i < projections.Length && projections[i].Matrix.Type == type; i++)
+            for (; i < projections.Length && projections[i].Matrix.Packed is null && projections[i].Matrix.Type == type; i++)
             {
                 var (matrix, bias) = projections[i];
                 targets[count++] = new LinearTarget((byte*)matrix.Data.Address, bias is null ? null : (float*)bias.Address, matrix.Rows, outputs);
@@ -295,6 +307,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         _pool.Dispose();
         _arranged.Dispose();
         _attentionScratch.Dispose();
+        _unpacked.Dispose();
         _experts.Dispose();
     }
 

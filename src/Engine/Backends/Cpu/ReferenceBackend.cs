@@ -11,6 +11,8 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
     public Weight LoadMatrix(string name, DType type, int rows, int columns, nint address) =>
         new(name, type, rows, columns, new DeviceBuffer(address, type, (long)rows * columns, owner: null));
 
+    public Weight LoadPacked(string name, PackedMatrix matrix) => new(name, DType.U8, matrix.Rows, matrix.Columns, new DeviceBuffer(matrix.Codes, DType.U8, matrix.CodeBytes, owner: null)) { Packed = matrix };
+
     public DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0) => HostFloats.Vector(type, length, address, offset);
 
     public Rows AllocateRows(int rows, int columns) => new(DeviceBuffer.OnHost(DType.F32, (long)rows * columns), columns, columns);
@@ -255,6 +257,11 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
 
     private static float[] WeightRow(Weight weight, int row)
     {
+        if (weight.Packed is { } packed)
+        {
+            return [.. Enumerable.Range(0, weight.Columns).Select(k => PackedReader.Element(packed, row, k))];
+        }
+
         var values = new float[weight.Columns];
         HostFloats.Read((byte*)weight.Data.Address + ((long)row * weight.Columns * weight.Type.ByteSize()), weight.Type, values);
         return values;

@@ -57,9 +57,17 @@ internal sealed unsafe partial class CudaBackend : IBackend
     /// <summary>Kernels that had to be compiled since the backend was made.</summary>
     public int CompiledKernels => _kernels.Compiled;
 
-    public CudaContext Context => _context;
+    public string DeviceName => _context.Name;
+    public long TotalBytes => _context.TotalBytes;
 
-    public long CacheBudget => (long)(_context.FreeBytes() * 0.9);
+    /// <summary>What nobody holds; from any thread, and 0 once the backend is disposed.</summary>
+    public long FreeBytes => _disposed ? 0 : _context.CurrentFreeBytes();
+    public long WeightBytes => _arena.Bytes;
+
+    /// <summary>Whether this machine has an NVIDIA driver at all.</summary>
+    public static bool HasDriver => CudaDriver.Find(out _) is not null;
+
+    public long CacheBudget => (long)(_context.CurrentFreeBytes() * 0.9);
 
     /// <summary>The card that the options name, with the libraries of this machine.</summary>
     /// <exception cref="DeviceException">Unavailable, with one sentence that says what is missing.</exception>

@@ -79,6 +79,7 @@ internal sealed unsafe partial class CudaBackend
 
     public void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, RotaryPairs pairs, AttentionShape shape)
     {
+        RefuseLatent(step, layer);
         var parameters = new RotateParams
         {
             Qkv = new(qkv),
@@ -102,6 +103,7 @@ internal sealed unsafe partial class CudaBackend
 
     public void PagedAttention(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape)
     {
+        RefuseLatent(step, layer);
         var parameters = new AttentionParams
         {
             Q = new(q),
@@ -167,6 +169,15 @@ internal sealed unsafe partial class CudaBackend
     {
         var kernel = Kernel(CudaKernels.Activate(mode));
         kernel.Launch(_stream, rows, Blocks(parameters.Columns, kernel.Spec.Threads), 1, parameters);
+    }
+
+    private static void RefuseLatent(in StepInputs step, int layer)
+    {
+        var kept = step.Pages.Layout.Layers[layer];
+        if (kept.ValueDim != kept.HeadDim)
+        {
+            throw new DeviceException(DeviceException.Unsupported, $"The CUDA backend does not do attention whose values ({kept.ValueDim} elements) differ in size from its keys ({kept.HeadDim}).");
+        }
     }
 
     private CudaKernel Kernel(KernelSpec spec) => _kernels.Get(spec);

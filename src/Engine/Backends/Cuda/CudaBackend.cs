@@ -32,6 +32,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
     private readonly WeightArena _arena;
     private readonly StepUpload _upload;
     private readonly RowDownload _download;
+    private readonly List<DeviceMemory> _allocated = [];
     private bool _disposed;
 
     private CudaBackend(CudaContext context, INvrtc nvrtc, CudaOptions options, Stack<IDisposable> built)
@@ -128,14 +129,6 @@ internal sealed unsafe partial class CudaBackend : IBackend
         if (layout.PageSize % 16 != 0)
         {
             throw new ArgumentOutOfRangeException(nameof(layout), layout.PageSize, "A page holds a multiple of 16 tokens.");
-        }
-
-        foreach (var layer in layout.Layers)
-        {
-            if (layer.ValueDim != layer.HeadDim)
-            {
-                throw new DeviceException(DeviceException.Unsupported, $"The CUDA backend does not do attention whose values ({layer.ValueDim} elements) differ in size from its keys ({layer.HeadDim}): latent attention.");
-            }
         }
 
         var made = new List<DeviceBuffer>();
@@ -237,6 +230,9 @@ internal sealed unsafe partial class CudaBackend : IBackend
             graph?.Dispose();
         }
 
+        // What a failed load has left behind, too.
+        _allocated.ForEach(memory => memory.Dispose());
+        _allocated.Clear();
         _download.Dispose();
         _upload.Dispose();
         _arena.Dispose();
@@ -249,6 +245,12 @@ internal sealed unsafe partial class CudaBackend : IBackend
     {
         var bytes = Math.Max(256, checked(length * type.ByteSize()));    // an empty buffer has an address too
         var memory = DeviceMemory.Allocate(_context, bytes, what);
+        if (_allocated.Count == _allocated.Capacity)
+        {
+            _allocated.RemoveAll(m => m.IsClosed);
+        }
+
+        _allocated.Add(memory);
         return new DeviceBuffer(memory.Value, type, length, memory);
     }
 

@@ -25,8 +25,8 @@ public class AttentionBenchmark
     {
         _backend = CpuBackend.Create(Run.Threads);
         var pages = Kernel.Context / Sizes.PageSize;
-        var layers = Math.Max(1, (int)(Sizes.WorkingSetBytes / 2 / (pages * _backend.KvPageBytes(1, Sizes.PageSize, Sizes.KvHeads, Sizes.HeadDim))));
-        var cache = _backend.AllocateKvPages(layers, pages, Sizes.PageSize, Sizes.KvHeads, Sizes.HeadDim);
+        var layers = Math.Max(1, (int)(Sizes.WorkingSetBytes / 2 / (pages * _backend.KvPageBytes(new KvLayer(Sizes.KvHeads, Sizes.HeadDim), Sizes.PageSize))));
+        var cache = _backend.AllocateKvPages(KvLayout.Uniform(layers, Sizes.KvHeads, Sizes.HeadDim, Sizes.PageSize), [pages]);
         _qkv = _backend.AllocateRows(Chunk, Shape.QkvColumns);
         _output = _backend.AllocateRows(Chunk, Shape.QueryColumns);
         var rotary = _backend.AllocateRows(Chunk, Sizes.HeadDim);
@@ -94,7 +94,8 @@ public class AttentionBenchmark
             RotaryLengths = Upload(Enumerable.Range(start + 1, tokens)),
             RowStarts = Upload([0, tokens]),
             BlockTableStarts = Upload([0]),
-            BlockTables = Upload(Enumerable.Range(0, cache.Pages)),
+            TableStride = 1,
+            BlockTables = Upload(Enumerable.Range(0, cache.Pages(0))),
             SampleRows = Upload([tokens - 1]),
             Slots = Upload([0]),
             Pages = cache,

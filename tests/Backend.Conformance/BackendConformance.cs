@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Backends.Cpu;
+using KvPrefetch.Engine.Backends.Cuda;
 using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Tests.Conformance;
@@ -178,7 +179,7 @@ public abstract partial class BackendConformance : IDisposable
         foreach (var (backend, result) in Both(expected, actual))
         {
             using var pinned = new Pinned(table);
-            using var pages = backend.AllocateKvPages(1, 8, 16, 1, 16);
+            using var pages = backend.AllocateKvPages(KvLayout.Uniform(1, 1, 16, 16), [8]);
             using var step = new Step(backend, pages, new Random(seed), Vocabulary, (0, 5), (3, 1), (0, 2));
             Rows output = Poisoned(backend, 8, Columns), gathered = Poisoned(backend, 3, Columns);
             backend.Embed(step.Inputs, step.Inputs.TokenIds, backend.LoadMatrix("table", type, Vocabulary, Columns, pinned[0]), 0.5f, output);
@@ -217,7 +218,7 @@ public abstract partial class BackendConformance : IDisposable
         {
             using var pinned = new Pinned(MemoryMarshal.AsBytes<float>(sinks).ToArray());
             var shape = plain with { Sinks = heads % 2 == 0 ? backend.LoadVector("sinks", DType.F32, heads, pinned[0]) : null };
-            using var pages = backend.AllocateKvPages(2, 40, 16, kvHeads, headDim);
+            using var pages = backend.AllocateKvPages(KvLayout.Uniform(2, kvHeads, headDim, 16), [40]);
             Poison(backend, pages);
             var rest = result.AsMemory();
             for (var round = 0; round < rounds.Length; round++)
@@ -283,7 +284,7 @@ public abstract partial class BackendConformance : IDisposable
         var seed = _random.Next();
         var results = new[] { Tokens, 1, 7, 16, 40 }.Select(chunk =>
         {
-            using var pages = Backend.AllocateKvPages(1, 8, 16, 2, 48);
+            using var pages = Backend.AllocateKvPages(KvLayout.Uniform(1, 2, 48, 16), [8]);
             Poison(Backend, pages);
             var result = new float[Tokens * shape.QueryColumns];
             using var whole = new Step(Backend, pages, new Random(seed), 10, (0, Tokens));
@@ -327,6 +328,7 @@ public abstract partial class BackendConformance : IDisposable
         RotaryLengths = step.RotaryLengths,
         RowStarts = step.RowStarts,
         BlockTableStarts = tables.BlockTableStarts,
+        TableStride = tables.TableStride,
         BlockTables = tables.BlockTables,
         SampleRows = step.SampleRows,
         Slots = step.Slots,
@@ -353,7 +355,7 @@ public abstract partial class BackendConformance : IDisposable
         var view = backend.AllocateRows(rows, columns);
         for (var row = 0; row < rows; row++)
         {
-            values.AsSpan(row * columns, columns).CopyTo(backend.Download(view, row));
+            Write(backend, view, row, values.AsSpan(row * columns, columns));
         }
 
         return view;
@@ -362,21 +364,51 @@ public abstract partial class BackendConformance : IDisposable
     private static Rows Poisoned(IBackend backend, int rows, int columns)
     {
         var view = backend.AllocateRows(rows, columns);
+        var poison = new float[columns];
+        Array.Fill(poison, float.NaN);
         for (var row = 0; row < rows; row++)
         {
-            backend.Download(view, row).Fill(float.NaN);
+            Write(backend, view, row, poison);
         }
 
         return view;
     }
 
-    private static unsafe void Poison(IBackend backend, KvPages pages)
+    private static void Poison(IBackend backend, KvPages pages)
     {
-        Assert.StartsWith(backend is ReferenceBackend ? "reference" : "cpu", backend.Name, StringComparison.Ordinal);    // host memory: another device needs its own way
         for (var layer = 0; layer < pages.Layers; layer++)
         {
-            new Span<float>((void*)pages.Keys(layer).Address, (int)pages.Keys(layer).Length).Fill(float.NaN);
-            new Span<float>((void*)pages.Values(layer).Address, (int)pages.Values(layer).Length).Fill(float.NaN);
+            Poison(backend, pages.Keys(layer));
+            Poison(backend, pages.Values(layer));
+        }
+    }
+
+    /// <summary>All bits set is not a number in any type.</summary>
+    private static unsafe void Poison(IBackend backend, DeviceBuffer buffer)
+    {
+        var bytes = checked((int)(buffer.Length * buffer.Type.ByteSize()));
+        if (backend is CudaBackend cuda)
+        {
+            var poison = new byte[bytes];
+            Array.Fill(poison, (byte)0xFF);
+            cuda.Write<byte>(poison, buffer);
+        }
+        else
+        {
+            new Span<byte>((void*)buffer.Address, bytes).Fill(0xFF);
+        }
+    }
+
+    /// <summary>Only host memory lets itself be written to through what was downloaded.</summary>
+    private static void Write(IBackend backend, Rows rows, int row, ReadOnlySpan<float> values)
+    {
+        if (backend is CudaBackend cuda)
+        {
+            cuda.Write(values, rows.Buffer, rows.Column + ((long)row * rows.Stride));
+        }
+        else
+        {
+            values.CopyTo(backend.Download(rows, row));
         }
     }
 
@@ -411,29 +443,4 @@ public abstract partial class BackendConformance : IDisposable
 
         public void Dispose() => Array.ForEach(_blocks, b => NativeMemory.Free((byte*)b - 2));
     }
-}
-
-public sealed class ReferenceConformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => new ReferenceBackend();
-}
-
-public sealed class Cpu128Conformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => CpuBackend.Create(2, VectorWidth.Bits128);
-}
-
-public sealed class Cpu256Conformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => CpuBackend.Create(3, VectorWidth.Bits256);
-}
-
-public sealed class Cpu512Conformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => CpuBackend.Create(2, VectorWidth.Bits512);
-}
-
-public sealed class CpuOneThreadConformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => CpuBackend.Create(1);
 }

@@ -104,7 +104,7 @@ public abstract partial class BackendConformance
             _ => (delta.QkvColumns + (2 * delta.ValueHeads), delta.ValueColumns, delta.StateElements, Delta(delta, decayPerRow: false)),
         };
         var x = Values(Tokens * columns);
-        using var pages = Backend.AllocateKvPages(1, 64, 16, 1, 2);
+        using var pages = Backend.AllocateKvPages(KvLayout.Uniform(1, 1, 2, 16), [64]);
         var results = new (int Chunk, int Others)[] { (Tokens, 0), (1, 0), (7, 0), (Tokens, 3), (5, 2) }.Select(cut =>
         {
             using var states = PoisonedStates(Backend, [size]);
@@ -132,7 +132,7 @@ public abstract partial class BackendConformance
         float[] expected = new float[rows.Sum() * outputs], actual = new float[expected.Length];
         foreach (var (backend, result) in Both(expected, actual))
         {
-            using var pages = backend.AllocateKvPages(1, 16, 16, 1, 2);
+            using var pages = backend.AllocateKvPages(KvLayout.Uniform(1, 1, 2, 16), [16]);
             using var states = PoisonedStates(backend, sizes);
             var at = 0;
             for (var round = 0; round < rows.Length; round++)
@@ -186,12 +186,12 @@ public abstract partial class BackendConformance
     private static byte[] Bytes(float[] values) => MemoryMarshal.AsBytes<float>(values).ToArray();
 
     /// <summary>What a slot held before must not be seen.</summary>
-    private static unsafe StateSlots PoisonedStates(IBackend backend, int[] sizes)
+    private static StateSlots PoisonedStates(IBackend backend, int[] sizes)
     {
         var states = backend.AllocateStateSlots(sizes, Slots);
         for (var i = 0; i < states.States; i++)
         {
-            new Span<float>((void*)states.State(i).Address, (int)states.State(i).Length).Fill(float.NaN);
+            Poison(backend, states.State(i));
         }
 
         return states;

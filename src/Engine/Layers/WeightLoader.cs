@@ -19,11 +19,24 @@ internal sealed unsafe partial class WeightLoader
 
     public IBackend Backend { get; }
 
+    /// <summary>How linear layers are quantised; null for plain weights. To be set before the first is bound.</summary>
+    public Quantisation? Quantisation
+    {
+        get => _totals.Quantisation;
+        set => _totals.Quantisation = value;
+    }
+
     /// <summary>Elements of everything bound so far.</summary>
     public long Parameters => _totals.Parameters;
 
     /// <summary>The same loader with a longer prefix before every name, such as <c>model.layers.3.</c></summary>
     public WeightLoader Scope(string prefix) => new(_binder, Backend, _prefix + prefix, _totals);
+
+    /// <summary>The same loader for a model whose names stand elsewhere in this checkpoint; see <see cref="WeightBinder.Renamed"/>.</summary>
+    public WeightLoader Renamed(params (string From, string To)[] renamed) => new(_binder.Renamed(renamed), Backend, _prefix, _totals);
+
+    /// <summary>Leaves alone the tensors for which <paramref name="predicate"/> says yes; it sees names as the checkpoint has them.</summary>
+    public void Ignore(Func<string, bool> predicate) => _binder.Ignore(predicate);
 
     /// <summary>Leaves tensors alone whose full name ends so.</summary>
     public void IgnoreSuffix(string suffix) => _binder.IgnoreSuffix(suffix);
@@ -40,6 +53,7 @@ internal sealed unsafe partial class WeightLoader
     /// <summary>To be called when everything is bound and before anything is allocated: throws when tensors are missing or left over.</summary>
     public void Complete()
     {
+        LeaveActivationScales();
         _binder.Complete();
         if (_totals.Copies.Count > 0)
         {
@@ -54,7 +68,7 @@ internal sealed unsafe partial class WeightLoader
         _totals.Parameters += (long)rows * columns;
         return tensor.Exists
             ? Backend.LoadMatrix(_prefix + name, tensor.Type, rows, columns, (nint)tensor.Address)
-            : new Weight(name, DType.F32, rows, columns, DeviceBuffer.OnHost(DType.F32, 0));
+            : Nothing(name, rows, columns);
     }
 
     /// <summary>The vector <c>[length]</c> as float32, <paramref name="offset"/> added to every element.</summary>
@@ -98,9 +112,10 @@ internal sealed unsafe partial class WeightLoader
         }
     }
 
-    /// <summary><c>name.weight</c> and, if asked for, <c>name.bias</c>.</summary>
-    public Projection Linear(string name, int outputs, int inputs, bool bias = false) =>
-        new(Matrix(name + ".weight", outputs, inputs), bias ? Vector(name + ".bias", outputs) : null);
+    /// <summary><c>name.weight</c>, or what it is quantised to, and, if asked for, <c>name.bias</c>.</summary>
+    public Projection Linear(string name, int outputs, int inputs, bool bias = false) => TryPacked(name, outputs, inputs, out var packed)
+        ? new(Packed(packed, name, outputs, inputs), bias || HasOwnBias(name) ? Vector(name + ".bias", outputs) : null)
+        : new(Matrix(name + ".weight", outputs, inputs), bias ? Vector(name + ".bias", outputs) : null);
 
     /// <summary><c>name.weight</c> as an RMS norm; some families store its gain less one.</summary>
     public Norm RmsNorm(string name, int width, float epsilon, float offset = 0) => new(Vector(name + ".weight", width, offset), Bias: null, epsilon, Centered: false);
@@ -124,8 +139,12 @@ internal sealed unsafe partial class WeightLoader
         epsilon,
         wholeRow);
 
+    /// <summary>What stands for a matrix that is missing.</summary>
+    private static Weight Nothing(string name, int rows, int columns) => new(name, DType.F32, rows, columns, DeviceBuffer.OnHost(DType.F32, 0));
+
     private sealed class Totals
     {
+        public Quantisation? Quantisation { get; set; }
         public long Parameters { get; set; }
         public List<DeviceBuffer> Copies { get; } = [];
     }

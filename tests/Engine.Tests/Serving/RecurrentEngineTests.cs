@@ -50,9 +50,9 @@ public sealed class RecurrentEngineTests
     public void ThePlanCountsSlotsAndLetsFewerRunWhereTheirStatesDoNotFit()
     {
         using var backend = new ReferenceBackend();
-        var plain = new ModelShape(2, 1, 64, 100, 1024);
+        var plain = new ModelShape([new KvLayer(1, 64), new KvLayer(1, 64)], 100, 1024);
         var hybrid = plain with { States = [1000, 24_000] };
-        var pageBytes = backend.KvPageBytes(2, MemoryPlan.PageSize, 1, 64);
+        var pageBytes = 2 * backend.KvPageBytes(new KvLayer(1, 64), MemoryPlan.PageSize);
         var lines = new List<string>();
         Assert.Equal(new MemoryPlan(10, 160, 8, 10 * pageBytes), MemoryPlan.Make(backend, plain, 0, 10 * pageBytes, 8, lines.Add));
         Assert.Equal(new MemoryPlan(64, 1024, 4, 400_000 + (64 * pageBytes)), MemoryPlan.Make(backend, hybrid, 0, 400_000 + (64 * pageBytes), 4, lines.Add));

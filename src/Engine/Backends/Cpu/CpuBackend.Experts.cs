@@ -36,6 +36,12 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
 
     public void ExpertLinear(Rows x, ExpertPlan plan, ReadOnlySpan<Projection[]> experts, Rows output, int places)
     {
+        if (experts[0][0].Matrix.Packed is not null)
+        {
+            PackedExpertLinear(x, plan, experts, output, places);
+            return;
+        }
+
         switch (experts[0][0].Matrix.Type)
         {
             case DType.BF16:

@@ -16,11 +16,11 @@ internal enum VectorWidth
 /// <summary>Makes CPU backends.</summary>
 internal static class CpuBackend
 {
-    /// <param name="threads">Threads that compute; 0 takes the processors this process may use.</param>
+    /// <param name="threads">Threads that compute; 0 takes the physical cores that this process may use.</param>
     /// <param name="width">Tests name a width; everybody else takes the default.</param>
     public static IBackend Create(int threads = 0, VectorWidth width = VectorWidth.Auto)
     {
-        threads = threads > 0 ? threads : Environment.ProcessorCount;
+        threads = threads > 0 ? threads : Processors.Physical;
         if (width == VectorWidth.Auto)
         {
             width = Vector512.IsHardwareAccelerated ? VectorWidth.Bits512 : Vector256.IsHardwareAccelerated ? VectorWidth.Bits256 : VectorWidth.Bits128;
@@ -44,10 +44,11 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     private const long WorthSharing = 64 * 1024;
 
     private readonly WorkerPool _pool;
+    private bool _disposed;
     private DeviceBuffer _arranged = DeviceBuffer.OnHost(DType.F32, 1);
     private DeviceBuffer _attentionScratch = DeviceBuffer.OnHost(DType.F32, 1);
 
-    public CpuBackend(int threads) => _pool = new WorkerPool(threads);
+    public CpuBackend(int threads) => _pool = WorkerPool.Rent(threads);
 
     public string Name => $"cpu ({TLanes.Width * 32}-bit vectors)";
     public int Threads => _pool.Threads;
@@ -69,18 +70,11 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     public Rows AllocateRows(int rows, int columns) => new(DeviceBuffer.OnHost(DType.F32, checked((long)rows * columns)), columns, columns);
     public DeviceBuffer AllocateInts(int length) => DeviceBuffer.OnHost(DType.I32, length);
 
-    public KvPages AllocateKvPages(int layers, int pages, int pageSize, int kvHeads, int headDim)
-    {
-        if (pageSize % 16 != 0)
-        {
-            throw new ArgumentOutOfRangeException(nameof(pageSize), pageSize, "A page holds a multiple of 16 tokens.");
-        }
+    public KvPages AllocateKvPages(KvLayout layout, IReadOnlyList<int> pages) => layout.PageSize % 16 == 0
+        ? KvPages.OnHost(layout, pages)
+        : throw new ArgumentOutOfRangeException(nameof(layout), layout.PageSize, "A page holds a multiple of 16 tokens.");
 
-        DeviceBuffer[] Slabs() => [.. Enumerable.Range(0, layers).Select(_ => DeviceBuffer.OnHost(DType.F32, checked((long)pages * kvHeads * pageSize * headDim)))];
-        return new KvPages(Slabs(), Slabs(), pages, pageSize, kvHeads, headDim);
-    }
-
-    public long KvPageBytes(int layers, int pageSize, int kvHeads, int headDim) => checked(2L * layers * pageSize * kvHeads * headDim * sizeof(float));
+    public long KvPageBytes(KvLayer layer, int pageSize) => checked((layer.KeyElements(pageSize) + layer.ValueElements(pageSize)) * sizeof(float));
 
     public void Upload(ReadOnlySpan<int> source, DeviceBuffer destination) => source.CopyTo(new Span<int>((void*)destination.Address, checked((int)destination.Length)));
 
@@ -179,9 +173,21 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         var targets = stackalloc LinearTarget[projections.Length];
         for (var i = 0; i < projections.Length;)
         {
+            int first = i, count = 0, outputs = 0;
+            if (projections[i].Matrix.Packed is not null)
+            {
+                for (; i < projections.Length && projections[i].Matrix.Packed is not null; i++)
+                {
+                    outputs += projections[i].Matrix.Rows;
+                }
+
+                PackedLinear(x, projections[first..i], output, rows);
+                output = output.Slice(outputs, output.Columns - outputs);
+                continue;
+            }
+
             var type = projections[i].Matrix.Type;
-            int count = 0, outputs = 0;
-            for (; i < projections.Length && projections[i].Matrix.Type == type; i++)
+            for (; i < projections.Length && projections[i].Matrix.Packed is null && projections[i].Matrix.Type == type; i++)
             {
                 var (matrix, bias) = projections[i];
                 targets[count++] = new LinearTarget((byte*)matrix.Data.Address, bias is null ? null : (float*)bias.Address, matrix.Rows, outputs);
@@ -224,7 +230,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Values = (float*)step.Pages.Values(layer).Address,
             Positions = Ints(step.Positions),
             RowStarts = Ints(step.RowStarts),
-            BlockTableStarts = Ints(step.BlockTableStarts),
+            BlockTableStarts = Ints(step.TableStarts(layer)),
             BlockTables = Ints(step.BlockTables),
             Heads = shape.Heads,
             KvHeads = shape.KvHeads,
@@ -259,7 +265,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Values = (float*)step.Pages.Values(layer).Address,
             Positions = positions,
             RowStarts = rowStarts,
-            BlockTableStarts = Ints(step.BlockTableStarts),
+            BlockTableStarts = Ints(step.TableStarts(layer)),
             BlockTables = Ints(step.BlockTables),
             Sequences = step.SequenceCount,
             KvHeads = shape.KvHeads,
@@ -292,9 +298,16 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
 
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         _pool.Dispose();
         _arranged.Dispose();
         _attentionScratch.Dispose();
+        _unpacked.Dispose();
         _experts.Dispose();
     }
 

@@ -11,18 +11,16 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
     public Weight LoadMatrix(string name, DType type, int rows, int columns, nint address) =>
         new(name, type, rows, columns, new DeviceBuffer(address, type, (long)rows * columns, owner: null));
 
+    public Weight LoadPacked(string name, PackedMatrix matrix) => new(name, DType.U8, matrix.Rows, matrix.Columns, new DeviceBuffer(matrix.Codes, DType.U8, matrix.CodeBytes, owner: null)) { Packed = matrix };
+
     public DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0) => HostFloats.Vector(type, length, address, offset);
 
     public Rows AllocateRows(int rows, int columns) => new(DeviceBuffer.OnHost(DType.F32, (long)rows * columns), columns, columns);
     public DeviceBuffer AllocateInts(int length) => DeviceBuffer.OnHost(DType.I32, length);
 
-    public KvPages AllocateKvPages(int layers, int pages, int pageSize, int kvHeads, int headDim)
-    {
-        DeviceBuffer[] Slabs() => [.. Enumerable.Range(0, layers).Select(_ => DeviceBuffer.OnHost(DType.F32, (long)pages * kvHeads * pageSize * headDim))];
-        return new KvPages(Slabs(), Slabs(), pages, pageSize, kvHeads, headDim);
-    }
+    public KvPages AllocateKvPages(KvLayout layout, IReadOnlyList<int> pages) => KvPages.OnHost(layout, pages);
 
-    public long KvPageBytes(int layers, int pageSize, int kvHeads, int headDim) => checked(2L * layers * pageSize * kvHeads * headDim * sizeof(float));
+    public long KvPageBytes(KvLayer layer, int pageSize) => checked((layer.KeyElements(pageSize) + layer.ValueElements(pageSize)) * sizeof(float));
 
     public void Upload(ReadOnlySpan<int> source, DeviceBuffer destination) => source.CopyTo(new Span<int>((void*)destination.Address, (int)destination.Length));
 
@@ -163,8 +161,8 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
 
             for (var head = 0; head < shape.KvHeads; head++)
             {
-                row.Slice(shape.QueryColumns + (head * headDim), headDim).CopyTo(Slot(step, step.Pages.Keys(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
-                row.Slice(shape.QueryColumns + shape.KeyColumns + (head * headDim), headDim).CopyTo(Slot(step, step.Pages.Values(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
+                row.Slice(shape.QueryColumns + (head * headDim), headDim).CopyTo(Slot(step, layer, step.Pages.Keys(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
+                row.Slice(shape.QueryColumns + shape.KeyColumns + (head * headDim), headDim).CopyTo(Slot(step, layer, step.Pages.Values(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
             }
         }
     }
@@ -184,7 +182,7 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
                 var weights = new double[context];
                 for (var c = from; c < context; c++)
                 {
-                    var key = Slot(step, step.Pages.Keys(layer), sequence, c, kvHead);
+                    var key = Slot(step, layer, step.Pages.Keys(layer), sequence, c, kvHead);
                     for (var i = 0; i < headDim; i++)
                     {
                         weights[c] += (double)query[i] * key[i];
@@ -209,7 +207,7 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
                     var value = 0.0;
                     for (var c = from; c < context; c++)
                     {
-                        value += weights[c] / sum * Slot(step, step.Pages.Values(layer), sequence, c, kvHead)[i];
+                        value += weights[c] / sum * Slot(step, layer, step.Pages.Values(layer), sequence, c, kvHead)[i];
                     }
 
                     to[i] = (float)value;
@@ -259,6 +257,11 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
 
     private static float[] WeightRow(Weight weight, int row)
     {
+        if (weight.Packed is { } packed)
+        {
+            return [.. Enumerable.Range(0, weight.Columns).Select(k => PackedReader.Element(packed, row, k))];
+        }
+
         var values = new float[weight.Columns];
         HostFloats.Read((byte*)weight.Data.Address + ((long)row * weight.Columns * weight.Type.ByteSize()), weight.Type, values);
         return values;
@@ -275,11 +278,12 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
         return sequence;
     }
 
-    private static Span<float> Slot(in StepInputs step, DeviceBuffer slabs, int sequence, int position, int kvHead)
+    private static Span<float> Slot(in StepInputs step, int layer, DeviceBuffer slabs, int sequence, int position, int kvHead)
     {
-        var pages = step.Pages;
-        var page = Ints(step.BlockTables)[Ints(step.BlockTableStarts)[sequence] + (position / pages.PageSize)];
-        var slot = (((((long)page * pages.KvHeads) + kvHead) * pages.PageSize) + (position % pages.PageSize)) * pages.HeadDim;
-        return new Span<float>(Floats(slabs) + slot, pages.HeadDim);
+        var (pageSize, shape) = (step.Pages.PageSize, step.Pages.Layout.Layers[layer]);
+        var size = ReferenceEquals(slabs, step.Pages.Keys(layer)) ? shape.HeadDim : shape.ValueDim;
+        var page = Ints(step.BlockTables)[Ints(step.TableStarts(layer))[sequence] + (position / pageSize)];
+        var slot = (((((long)page * shape.KvHeads) + kvHead) * pageSize) + (position % pageSize)) * size;
+        return new Span<float>(Floats(slabs) + slot, size);
     }
 }

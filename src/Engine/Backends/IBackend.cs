@@ -78,7 +78,7 @@ internal interface IBackend : IDisposable
     /// <summary>output = activation(x), element by element. May be in place.</summary>
     void Activate(Rows x, Activation activation, Rows output, int rows);
 
-    /// <summary>output = x * activation(gate); each of the gate's columns belongs to x.Columns / gate.Columns of x. May be in place.</summary>
+    /// <summary>output = x * activation(gate); each of the gate's columns belongs to x.Columns / gate.Columns of x; a gate with stride 0 is one row for all. May be in place.</summary>
     void Multiply(Rows x, Rows gate, Activation activation, Rows output, int rows);
 
     /// <summary>Causal convolution of each column by itself over its sequence: output[t] = activation(bias + sum over j of kernel[j] * x[t - width + 1 + j]).

@@ -31,6 +31,9 @@ internal class ConfigSection
     /// <summary>True when the field has a value.</summary>
     public bool Has(string field) => Find(field) is not null;
 
+    /// <summary>True when the field does not stand there, not even as null: some fields have a default that null turns off.</summary>
+    public bool Lacks(string field) => !_object.TryGetProperty(field, out _);
+
     public int GetInt32(string field, int min, int max) => FindInt32(field, min, max) ?? throw Missing(field);
     public int GetInt32(string field, int min, int max, int defaultValue) => FindInt32(field, min, max) ?? defaultValue;
 
@@ -151,6 +154,9 @@ internal class ConfigSection
 
     /// <summary>True when the field is there and holds null, which some formats tell from its absence.</summary>
     public bool IsNull(string field) => _object.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.Null;
+
+    /// <summary>True when the field holds an array.</summary>
+    public bool IsArray(string field) => Find(field) is { ValueKind: JsonValueKind.Array };
 
     /// <summary>True when the field is absent or holds false, an empty array or an empty object.</summary>
     public bool IsEmpty(string field) => Find(field) is not { } value || value.ValueKind switch

@@ -33,11 +33,19 @@ internal sealed record SharedExpert(IMixer Unit, Projection[]? Gate = null);
 /// <param name="Shared">Or null.</param>
 internal sealed record Experts(Projection[] Router, Routing Routing, ExpertWeights Weights, Activation Activation, SharedExpert? Shared = null) : IMixer
 {
-    public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
+    public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output) => Forward(backend, step, scratch, x, x, output);
+
+    /// <param name="backend">Where it runs.</param>
+    /// <param name="step">The tokens.</param>
+    /// <param name="scratch">Working memory.</param>
+    /// <param name="routed">What the router sees.</param>
+    /// <param name="x">What the experts see.</param>
+    /// <param name="output">What they say; may be the memory of <paramref name="routed"/> where there is no shared unit.</param>
+    public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows routed, Rows x, Rows output)
     {
         var s = scratch.Experts ?? throw new InvalidOperationException("The model's widths lack those of its experts.");
         int rows = step.TokenCount, places = rows * Routing.Chosen;
-        backend.Linear(x, Router, s.Logits, rows);
+        backend.Linear(routed, Router, s.Logits, rows);
         backend.Route(s.Logits, Routing, s.Plan, rows);
         backend.GatherRows(x, new Ints(s.Plan.Tokens, 0), s.Places, places);
         backend.ExpertLinear(s.Places, s.Plan, Weights.GateUp, s.GateUp, places);
@@ -61,6 +69,27 @@ internal sealed record Experts(Projection[] Router, Routing Routing, ExpertWeigh
             backend.Linear(x, Shared.Gate, s.SharedGate, rows);
             backend.AddGated(output, s.Shared, s.SharedGate, rows);
         }
+    }
+}
+
+/// <summary>A dense unit with experts beside it, which see the residual through norms of their own: output = denseNorm(dense(x)) + expertsNorm(experts(inputNorm(residual))), routed by routerNorm(residual).</summary>
+/// <param name="Dense">Every token's.</param>
+/// <param name="DenseNorm">Behind it.</param>
+/// <param name="Experts">Without a shared unit.</param>
+/// <param name="RouterNorm">Before the router.</param>
+/// <param name="InputNorm">Before the experts.</param>
+/// <param name="ExpertsNorm">Behind them.</param>
+internal sealed record ExpertsBeside(IMixer Dense, Norm DenseNorm, Experts Experts, Norm RouterNorm, Norm InputNorm, Norm ExpertsNorm) : IMixer
+{
+    public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
+    {
+        Dense.Forward(backend, step, scratch, x, output);
+        DenseNorm.Forward(backend, output, output, step.TokenCount);
+        RouterNorm.Forward(backend, scratch.Hidden, x, step.TokenCount);
+        InputNorm.Forward(backend, scratch.Hidden, scratch.Second, step.TokenCount);
+        Experts.Forward(backend, step, scratch, x, scratch.Second, x);
+        ExpertsNorm.Forward(backend, x, x, step.TokenCount);
+        backend.Add(output, x, 1f, step.TokenCount);
     }
 }
 

@@ -10,14 +10,15 @@ internal static class ExpertFields
     /// <param name="config">config.json.</param>
     /// <param name="counts">Names that the number of experts goes by; the first that is there counts.</param>
     /// <param name="inner">Name of an expert's inner width.</param>
-    public static ExpertWidths Read(ConfigSection config, string[] counts, string inner)
+    /// <param name="chosenField">Name of the number of experts that a token is sent to.</param>
+    public static ExpertWidths Read(ConfigSection config, string[] counts, string inner, string chosenField = "num_experts_per_tok")
     {
         var field = Array.Find(counts, config.Has) ?? counts[0];
         var count = config.GetInt32(field, 1, 4096);
-        var chosen = config.GetInt32("num_experts_per_tok", 1, 4096);
+        var chosen = config.GetInt32(chosenField, 1, 4096);
         return chosen <= count
             ? new ExpertWidths(count, chosen, config.GetInt32(inner, 1, 1 << 22))
-            : throw config.Invalid("num_experts_per_tok", $"must not be above {field} ({count})");
+            : throw config.Invalid(chosenField, $"must not be above {field} ({count})");
     }
 
     /// <summary>n_group and topk_group: a router that chooses among groups of experts first.</summary>

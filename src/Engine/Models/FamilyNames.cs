@@ -8,6 +8,9 @@ internal sealed record SizeFields
 
     /// <summary>The inner width where its field is absent, as a multiple of the hidden one; 0: the field must be there.</summary>
     public int InnerPerHidden { get; init; }
+
+    /// <summary>The inner width may be a list with an entry for each layer, which the family reads itself; the largest counts here.</summary>
+    public bool InnerPerLayer { get; init; }
     public string Layers { get; init; } = "num_hidden_layers";
     public string Heads { get; init; } = "num_attention_heads";
 

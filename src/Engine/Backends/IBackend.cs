@@ -43,7 +43,8 @@ internal interface IBackend : IDisposable
     /// <summary>Row <paramref name="row"/> as host floats; on the CPU the memory itself, so that writing to it is allowed and lasts until the next step.</summary>
     Span<float> Download(Rows rows, int row);
 
-    /// <summary>output[t] = table[ids[t]] * scale : <c>[tokens, columns]</c>. The ids are the step's tokens, or its positions where the table is one of positions.</summary>
+    /// <summary>output[t] = table[ids[t]] * scale : <c>[tokens, columns]</c>. The ids are the step's tokens, or its positions where the table is one of positions.
+    /// An id beyond the table takes row 0: a model may have a further table that ends earlier than its vocabulary.</summary>
     void Embed(in StepInputs step, Ints ids, Weight table, float scale, Rows output);
 
     /// <summary>output = x / sqrt(mean(x²) + epsilon) * gain, for each of <paramref name="groups"/> equal parts of a row by itself. The gain is as long as a part, which all share (the heads of q or k), or as a row. May be in place.</summary>
@@ -97,6 +98,12 @@ internal interface IBackend : IDisposable
 
     /// <summary>x = x * scale, then, unless <paramref name="cap"/> is 0, cap * tanh(x / cap).</summary>
     void ScaleAndCap(Rows x, float scale, float cap, int rows);
+
+    /// <summary>output = x * sqrt(mean(reference²)) / sqrt(max(mean(x²), floor)), per row: x as long as the reference. May be in place.</summary>
+    void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows);
+
+    /// <summary>x = max(0, x - mean - deviations * standard deviation), both of the row itself: what does not stand out becomes 0.</summary>
+    void CutBelow(Rows x, float deviations, int rows);
 
     /// <summary>output[i] = x[rowIndexes[i]]</summary>
     void GatherRows(Rows x, Ints rowIndexes, Rows output, int count);

@@ -86,6 +86,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         {
             Table = (byte*)table.Data.Address,
             Type = table.Type,
+            TableRows = table.Rows,
             Ids = Ints(ids),
             Scale = scale,
             Output = Floats(output),
@@ -165,6 +166,28 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     {
         var job = new ScaleKernel<TLanes, V> { X = Floats(x), XStride = x.Stride, Scale = scale, Cap = cap, Columns = x.Columns };
         ShareRows(ref job, rows, (cap == 0 ? 1L : 8L) * x.Columns);
+    }
+
+    public void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows)
+    {
+        var job = new MagnitudeKernel<TLanes, V>
+        {
+            X = Floats(x),
+            XStride = x.Stride,
+            Reference = Floats(reference),
+            ReferenceStride = reference.Stride,
+            Floor = floor,
+            Output = Floats(output),
+            OutputStride = output.Stride,
+            Columns = x.Columns,
+        };
+        ShareRows(ref job, rows, x.Columns);
+    }
+
+    public void CutBelow(Rows x, float deviations, int rows)
+    {
+        var job = new CutKernel<TLanes, V> { X = Floats(x), XStride = x.Stride, Deviations = deviations, Columns = x.Columns };
+        ShareRows(ref job, rows, x.Columns);
     }
 
     public void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows)

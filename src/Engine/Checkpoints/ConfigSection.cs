@@ -16,6 +16,9 @@ internal class ConfigSection
 
     protected ConfigSection(JsonElement element, string file, string path) => (_object, File, _path) = (element, file, path);
 
+    /// <summary>The object itself.</summary>
+    internal JsonElement Element => _object;
+
     /// <summary>Name of the file, for messages.</summary>
     public string File { get; }
 

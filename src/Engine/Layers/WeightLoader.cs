@@ -32,6 +32,12 @@ internal sealed unsafe partial class WeightLoader
     /// <summary>The same loader with a longer prefix before every name, such as <c>model.layers.3.</c></summary>
     public WeightLoader Scope(string prefix) => new(_binder, Backend, _prefix + prefix, _totals);
 
+    /// <summary>The same loader for a model whose names stand elsewhere in this checkpoint; see <see cref="WeightBinder.Renamed"/>.</summary>
+    public WeightLoader Renamed(params (string From, string To)[] renamed) => new(_binder.Renamed(renamed), Backend, _prefix, _totals);
+
+    /// <summary>Leaves alone the tensors for which <paramref name="predicate"/> says yes; it sees names as the checkpoint has them.</summary>
+    public void Ignore(Func<string, bool> predicate) => _binder.Ignore(predicate);
+
     /// <summary>Leaves tensors alone whose full name ends so.</summary>
     public void IgnoreSuffix(string suffix) => _binder.IgnoreSuffix(suffix);
 

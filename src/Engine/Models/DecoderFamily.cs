@@ -20,11 +20,11 @@ internal abstract class DecoderFamily : IModelFamily
         Quantisation = Quantisation.Read(config);
         Hidden = config.GetInt32(fields.Hidden, 1, 1 << 20);
         Inner = config.FindInt32(fields.Inner, 1, 1 << 22) ?? (fields.InnerPerHidden > 0 ? fields.InnerPerHidden * Hidden : config.GetInt32(fields.Inner, 1, 1 << 22));
-        Layers = config.GetInt32(fields.Layers, 1, 1024);
+        Layers = fields.LayerCount ?? config.GetInt32(fields.Layers, 1, 1024);
         Vocabulary = config.GetInt32("vocab_size", 1, 1 << 24);
         MaxPositions = config.GetInt32(fields.Positions, 1, int.MaxValue);
         Epsilon = (float)config.GetDouble(epsilon, 1e-12, 1);
-        TiedHead = config.GetBoolean("tie_word_embeddings", tied);
+        TiedHead = config.TiesHead(tied);
         var heads = config.GetInt32(fields.Heads, 1, 4096);
         var kvHeads = fields.KvHeads is null ? heads : config.GetInt32(fields.KvHeads, 1, 4096, heads);
         if (heads % kvHeads != 0)
@@ -104,6 +104,7 @@ internal abstract class DecoderFamily : IModelFamily
 
         var body = weights.Contains(Names.Prefix + Names.Table + ".weight") || !Names.PrefixMayLack ? weights.Scope(Names.Prefix) : weights;
         LeaveAlone(body);
+        Array.ForEach(Names.Beside, weights.IgnorePrefix);
         var table = body.Matrix(Names.Table + ".weight", Vocabulary, Hidden);
         var positions = Names.Positions is null ? null : body.Matrix(Names.Positions + ".weight", MaxPositions, Hidden);
         Block[] blocks = [.. Enumerable.Range(0, Layers).SelectMany(i => Layer(body.Scope($"{Names.Layers}.{i}."), i))];
@@ -128,9 +129,9 @@ internal abstract class DecoderFamily : IModelFamily
     protected virtual Projection OutputHead(WeightLoader weights) => weights.Linear(Names.Head, Vocabulary, Hidden);
 
     /// <summary>self_attn with q_proj, k_proj, v_proj and o_proj.</summary>
-    protected Attention SelfAttention(WeightLoader weights, int layer, bool bias = false, bool outputBias = false, int rotary = 0, int window = 0, RotaryPairs pairs = RotaryPairs.Halves, QkNorm? norm = null, string output = "o_proj")
+    protected Attention SelfAttention(WeightLoader weights, int layer, bool bias = false, bool outputBias = false, int rotary = 0, int window = 0, RotaryPairs pairs = RotaryPairs.Halves, QkNorm? norm = null, string output = "o_proj", string scope = "self_attn.")
     {
-        var w = weights.Scope("self_attn.");
+        var w = weights.Scope(scope);
         var shape = Attention with { Window = window };
         Projection[] qkv = [w.Linear("q_proj", shape.QueryColumns, Hidden, bias), w.Linear("k_proj", shape.KeyColumns, Hidden, bias), w.Linear("v_proj", shape.KeyColumns, Hidden, bias)];
         return new Attention(layer, shape, rotary, pairs, qkv, [w.Linear(output, Hidden, shape.QueryColumns, outputBias)]) { Norm = norm };
@@ -140,7 +141,7 @@ internal abstract class DecoderFamily : IModelFamily
     protected RotaryFrequencies ReadRotary(double defaultPartial = 1, string? layerType = null, double defaultTheta = 10_000, params ReadOnlySpan<string> alsoKnown)
     {
         var rope = RopeParameters.Read(Config, defaultTheta, defaultPartial, layerType, alsoKnown);
-        var rotaryDim = (int)(Attention.HeadDim * rope.PartialRotaryFactor);
+        var rotaryDim = rope.Kind == RopeKind.Proportional ? Attention.HeadDim : (int)(Attention.HeadDim * rope.PartialRotaryFactor);
         return rotaryDim is > 0 && rotaryDim % 2 == 0
             ? RotaryPositions.Frequencies(rope, rotaryDim)
             : throw Config.Invalid("rope_parameters", $"turns {rotaryDim} elements of a head; it must be an even number above 0");

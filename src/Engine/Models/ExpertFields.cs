@@ -21,17 +21,33 @@ internal static class ExpertFields
     }
 
     /// <summary>n_group and topk_group: a router that chooses among groups of experts first.</summary>
-    public static Routing ReadGroups(ConfigSection config, Routing routing)
+    public static Routing ReadGroups(ConfigSection config, Routing routing, string field = "n_group")
     {
-        var groups = config.GetInt32("n_group", 1, routing.Experts, 1);
+        var groups = config.GetInt32(field, 1, routing.Experts, 1);
         var chosen = config.GetInt32("topk_group", 1, groups, 1);
         if (routing.Experts % groups != 0 || routing.Experts / groups < routing.GroupBest || routing.Experts / groups * chosen < routing.Chosen)
         {
-            throw config.Invalid("n_group", $"must divide {routing.Experts} experts into groups of at least {routing.GroupBest}, of which topk_group ({chosen}) hold {routing.Chosen}");
+            throw config.Invalid(field, $"must divide {routing.Experts} experts into groups of at least {routing.GroupBest}, of which topk_group ({chosen}) hold {routing.Chosen}");
         }
 
         return routing with { Groups = groups, ChosenGroups = chosen };
     }
+
+    /// <summary>Experts chosen by sigmoid scores plus a trained correction, in groups; fields as DeepSeek 3 names them.</summary>
+    /// <param name="config">config.json.</param>
+    /// <param name="widths">Of the experts.</param>
+    /// <param name="normalised">Name of the field that says whether the weights of the chosen sum to one.</param>
+    /// <param name="groups">Name of the field with the number of groups.</param>
+    public static Routing ReadCorrected(ConfigSection config, ExpertWidths widths, string normalised = "norm_topk_prob", string groups = "n_group") => ReadGroups(
+        config,
+        new Routing(widths.Count, widths.Chosen, RouterFunction.Sigmoid)
+        {
+            GroupBest = 2,
+            Normalised = config.GetBoolean(normalised, true),
+            Epsilon = 1e-20f,
+            Scale = (float)config.GetDouble("routed_scaling_factor", 1e-6, 1e6, 1),
+        },
+        groups);
 
     /// <summary>Says of every layer whether it has experts, as Qwen's configs do.</summary>
     public static bool[] ReadSparseLayers(ConfigSection config, int layers)

@@ -32,7 +32,7 @@ internal abstract class DecoderFamily : IModelFamily
             throw config.Invalid(fields.Heads, $"must be a multiple of num_key_value_heads ({kvHeads})");
         }
 
-        var given = headDim ? config.FindInt32("head_dim", 2, 1024) : null;
+        var given = headDim ? config.FindInt32(fields.HeadDim, 2, 1024) : null;
         if (given is null && Hidden % heads != 0)
         {
             throw config.Invalid(fields.Hidden, $"must be a multiple of {fields.Heads} ({heads}) where head_dim is not given");
@@ -41,7 +41,7 @@ internal abstract class DecoderFamily : IModelFamily
         var size = given ?? (Hidden / heads);
         if (size % 2 != 0)
         {
-            throw config.Invalid("head_dim", $"must be even, as rotary positions turn pairs; here it is {size}");
+            throw config.Invalid(given is null ? "head_dim" : fields.HeadDim, $"must be even, as rotary positions turn pairs; here it is {size}");
         }
 
         Attention = new AttentionShape(heads, kvHeads, size, scale?.Invoke(size) ?? (1f / MathF.Sqrt(size)));
@@ -75,7 +75,7 @@ internal abstract class DecoderFamily : IModelFamily
     protected int? CacheLayers { get; init; }
 
     /// <summary>What each layer with a key-value cache keeps.</summary>
-    protected virtual IReadOnlyList<KvLayer> Cache => [.. Enumerable.Repeat(new KvLayer(Attention.KvHeads, Attention.HeadDim), CacheLayers ?? Layers)];
+    protected virtual IReadOnlyList<KvLayer> Cache => [.. Enumerable.Repeat(new KvLayer(Attention.KvHeads, Attention.HeadDim) { ValueDim = Attention.ValuesInKeys > 0 ? 0 : Attention.HeadDim }, CacheLayers ?? Layers)];
 
     /// <summary>Elements of each state of recurrent layers.</summary>
     protected IReadOnlyList<int> States { get; init; } = [];

@@ -16,6 +16,7 @@ internal sealed record SizeFields
 
     /// <summary>Null where the family has as many as query heads, whatever the config says.</summary>
     public string? KvHeads { get; init; } = "num_key_value_heads";
+    public string HeadDim { get; init; } = "head_dim";
     public string Positions { get; init; } = "max_position_embeddings";
 }
 

@@ -168,6 +168,23 @@ public sealed class Tokenizer
         return bytes.Bytes.ToArray();
     }
 
+    /// <summary>The bytes that a token stands for within a text: markers of spaces and of single bytes resolved.</summary>
+    internal byte[] GetTokenBytes(int id)
+    {
+        var text = GetTokenText(id);
+        if (_decoder.LeavesBytes && text.Length == 6 && ByteFallbackDecoder.TryParse(text, out var value))
+        {
+            return [value];
+        }
+
+        return _decoder.LeavesSpaces && text.AsSpan().IndexOf("\u2581"u8) >= 0
+            ? Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(text).Replace('\u2581', ' '))
+            : text;
+    }
+
+    /// <summary>True for tokens that are recognised in template text itself.</summary>
+    internal bool IsAdded(int id) => _added.IsAdded(id);
+
     /// <summary>True for added tokens marked special.</summary>
     public bool IsSpecial(int id) => _added.IsSpecial(id);
 

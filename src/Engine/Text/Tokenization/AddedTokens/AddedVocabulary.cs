@@ -46,6 +46,8 @@ internal sealed class AddedVocabulary
 
     public bool TryGetId(string content, out int id) => _ids.TryGetValue(content, out id);
 
+    public bool IsAdded(int id) => (uint)id < (uint)_texts.Length && _texts[id] is not null;
+
     /// <summary>True for tokens marked special.</summary>
     public bool IsSpecial(int id) => (uint)id < (uint)_special.Length && _special[id];
 

@@ -45,6 +45,21 @@ internal interface IBackend : IDisposable
 
     /// <summary>output[t] = table[ids[t]] * scale : <c>[tokens, columns]</c>. The ids are the step's tokens, or its positions where the table is one of positions.
     /// An id beyond the table takes row 0: a model may have a further table that ends earlier than its vocabulary.</summary>
+    /// <summary>Brings the first rows to the host at once, for <see cref="Download"/> to find there. Nothing where they are.</summary>
+    void Fetch(Rows rows, int count)
+    {
+    }
+
+    /// <summary>Bytes that the key-value cache may take when nobody says: a share of the memory that is left once the weights are loaded. Pages of host memory cost nothing until they are used.</summary>
+    long CacheBudget => (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * 0.25);
+
+    /// <summary>Does what <paramref name="launch"/> does: verbs over buffers that stay, none of them <see cref="Download"/> or <see cref="Upload"/>.
+    /// A backend may record it at one call and repeat the record at later ones with the same key.</summary>
+    /// <param name="key">Names the launches and their arguments, the uploaded integers left out; 0: not to be repeated.</param>
+    /// <param name="launch">The verbs.</param>
+    void Run(int key, Action launch) => launch();
+
+    /// <summary>output[t] = table[ids[t]] * scale : <c>[tokens, columns]</c>. The ids are the step's tokens, or its positions where the table is one of positions.</summary>
     void Embed(in StepInputs step, Ints ids, Weight table, float scale, Rows output);
 
     /// <summary>output = x / sqrt(mean(x²) + epsilon) * gain, for each of <paramref name="groups"/> equal parts of a row by itself. The gain is as long as a part, which all share (the heads of q or k), or as a row. May be in place.</summary>

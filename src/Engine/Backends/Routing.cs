@@ -21,7 +21,7 @@ internal sealed record Routing(int Experts, int Chosen, RouterFunction Function)
     /// <summary>Parts of equal size that the experts fall into.</summary>
     public int Groups { get; init; } = 1;
 
-    /// <summary>Groups that stay; experts of the others count as 0 in the choice.</summary>
+    /// <summary>Groups that stay; experts of the others are not chosen.</summary>
     public int ChosenGroups { get; init; } = 1;
 
     /// <summary>A group is as good as the sum of its so many best experts.</summary>

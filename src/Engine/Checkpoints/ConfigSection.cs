@@ -31,8 +31,12 @@ internal class ConfigSection
     /// <summary>True when the field has a value.</summary>
     public bool Has(string field) => Find(field) is not null;
 
-    /// <summary>True when the field does not stand there, not even as null: some fields have a default that null turns off.</summary>
-    public bool Lacks(string field) => !_object.TryGetProperty(field, out _);
+    /// <summary>True when the field is there, be it with null: for fields whose absence means a default and null none.</summary>
+    public bool Mentions(string field)
+    {
+        _read.Add(field);
+        return _object.TryGetProperty(field, out _);
+    }
 
     public int GetInt32(string field, int min, int max) => FindInt32(field, min, max) ?? throw Missing(field);
     public int GetInt32(string field, int min, int max, int defaultValue) => FindInt32(field, min, max) ?? defaultValue;

@@ -15,7 +15,7 @@ internal enum RopeKind
     Yarn,
     /// <summary>Each frequency divided by a factor of its own; other factors in sequences longer than the model was trained for.</summary>
     LongRope,
-    /// <summary>As Default; of a whole head's frequencies the first share turns, the others stand still.</summary>
+    /// <summary>Frequencies as for a head that turns whole, of which only the first ones turn.</summary>
     Proportional,
 }
 
@@ -75,6 +75,9 @@ internal sealed record RopeParameters
     /// <summary>Yarn only; null where the config is silent.</summary>
     public double? MScaleAllDim { get; init; }
 
+    /// <summary>Factor on the scores of DeepSeek's attention.</summary>
+    public double LatentScale => MScaleAllDim is { } all ? Math.Pow(AttentionScale(Factor, all), 2) : 1;
+
     /// <summary>Yarn only: the ramp's ends are rounded to whole dimensions.</summary>
     public bool Truncate { get; init; } = true;
 
@@ -114,14 +117,14 @@ internal sealed record RopeParameters
             return plain;
         }
 
-        if (kind is "proportional")
-        {
-            return plain with { Kind = RopeKind.Proportional, Factor = section.GetDouble("factor", 1, Huge, 1) };
-        }
-
         if (kind is "longrope" or "su")
         {
             return ReadLongRope(config, section, plain);
+        }
+
+        if (kind is "proportional")
+        {
+            return plain with { Kind = RopeKind.Proportional, Factor = section.GetDouble("factor", 1, Huge, 1) };
         }
 
         var scaled = plain with { Factor = section.GetDouble("factor", 1, Huge) };

@@ -28,15 +28,14 @@ internal static class RotaryPositions
                 return new RotaryFrequencies([.. inverse.Select(f => Llama3(rope, f))], 1f);
             case RopeKind.Yarn:
                 return Yarn(rope, inverse, rotaryDim);
-            case RopeKind.Proportional:
-                // Frequencies of the whole head, of which the first turn and the others stand still.
-                var turning = (int)Math.Floor(rope.PartialRotaryFactor * rotaryDim / 2);
-                return new RotaryFrequencies([.. inverse.Select((f, i) => i < turning ? f / (float)rope.Factor : 0)], 1f);
             case RopeKind.LongRope:
                 return new RotaryFrequencies(
                     Divided(inverse, rope.ShortFactors, "short_factor"),
                     (float)rope.AttentionFactor,
                     Long: new LongFrequencies(Divided(inverse, rope.LongFactors, "long_factor"), rope.OriginalMaxPositions));
+            case RopeKind.Proportional:
+                var turning = (int)(rope.PartialRotaryFactor * rotaryDim / 2);
+                return new RotaryFrequencies([.. inverse.Select((f, i) => i < turning ? f / (float)rope.Factor : 0)], 1f);
             default:
                 throw new UnsupportedModelException($"Rope kind {rope.Kind} is not implemented.", "rope_parameters");
         }

@@ -36,7 +36,7 @@ internal sealed class TransformerScratch : IDisposable
         Second = backend.AllocateRows(tokens, widths.Hidden);
         Rotary = [.. widths.RotaryDims.Select(columns => backend.AllocateRows(tokens, columns))];
         Qkv = backend.AllocateRows(tokens, widths.Attention.QkvColumns);
-        Mixed = backend.AllocateRows(tokens, widths.Attention.QueryColumns);
+        Mixed = backend.AllocateRows(tokens, Math.Max(widths.Attention.QueryColumns, widths.Attention.OutputColumns));
         GateUp = backend.AllocateRows(tokens, checked(2 * widths.Inner));
         Inner = backend.AllocateRows(tokens, widths.Inner);
         Projected = backend.AllocateRows(tokens, widths.Projected);

@@ -260,6 +260,11 @@ internal sealed unsafe partial class WeightLoader
             {
                 _binder.IgnoreSuffix(suffix);
             }
+
+            if (Quantisation.QuantisesActivations)
+            {
+                _binder.Log("quantization_config lets activations be quantised; here they stay in float32, which is more exact.");
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ internal abstract class DecoderFamily : IModelFamily
         Quantisation = Quantisation.Read(config);
         Hidden = config.GetInt32(fields.Hidden, 1, 1 << 20);
         Inner = fields.InnerPerLayer && config.FindInt32OrArray(fields.Inner, 1, 1 << 22, 1024) is { Length: > 0 } each ? each.Max() : config.FindInt32(fields.Inner, 1, 1 << 22) ?? (fields.InnerPerHidden > 0 ? fields.InnerPerHidden * Hidden : config.GetInt32(fields.Inner, 1, 1 << 22));
-        Layers = config.GetInt32(fields.Layers, 1, 1024);
+        Layers = fields.LayerCount ?? config.GetInt32(fields.Layers, 1, 1024);
         Vocabulary = config.GetInt32("vocab_size", 1, 1 << 24);
         MaxPositions = config.GetInt32(fields.Positions, 1, int.MaxValue);
         Epsilon = (float)config.GetDouble(epsilon, 1e-12, 1);
@@ -32,7 +32,7 @@ internal abstract class DecoderFamily : IModelFamily
             throw config.Invalid(fields.Heads, $"must be a multiple of num_key_value_heads ({kvHeads})");
         }
 
-        var given = headDim ? config.FindInt32("head_dim", 2, 1024) : null;
+        var given = headDim ? config.FindInt32(fields.HeadDim, 2, 1024) : null;
         if (given is null && Hidden % heads != 0)
         {
             throw config.Invalid(fields.Hidden, $"must be a multiple of {fields.Heads} ({heads}) where head_dim is not given");
@@ -41,7 +41,7 @@ internal abstract class DecoderFamily : IModelFamily
         var size = given ?? (Hidden / heads);
         if (size % 2 != 0)
         {
-            throw config.Invalid("head_dim", $"must be even, as rotary positions turn pairs; here it is {size}");
+            throw config.Invalid(given is null ? "head_dim" : fields.HeadDim, $"must be even, as rotary positions turn pairs; here it is {size}");
         }
 
         Attention = new AttentionShape(heads, kvHeads, size, scale?.Invoke(size) ?? (1f / MathF.Sqrt(size)));
@@ -75,7 +75,7 @@ internal abstract class DecoderFamily : IModelFamily
     protected int? CacheLayers { get; init; }
 
     /// <summary>What each layer with a key-value cache keeps.</summary>
-    protected virtual IReadOnlyList<KvLayer> Cache => [.. Enumerable.Repeat(new KvLayer(Attention.KvHeads, Attention.HeadDim), CacheLayers ?? Layers)];
+    protected virtual IReadOnlyList<KvLayer> Cache => [.. Enumerable.Repeat(new KvLayer(Attention.KvHeads, Attention.HeadDim) { ValueDim = Attention.ValuesInKeys > 0 ? 0 : Attention.HeadDim }, CacheLayers ?? Layers)];
 
     /// <summary>Elements of each state of recurrent layers.</summary>
     protected IReadOnlyList<int> States { get; init; } = [];
@@ -155,9 +155,9 @@ internal abstract class DecoderFamily : IModelFamily
     protected virtual Projection OutputHead(WeightLoader weights) => weights.Linear(Names.Head, Vocabulary, Hidden);
 
     /// <summary>self_attn with q_proj, k_proj, v_proj and o_proj.</summary>
-    protected Attention SelfAttention(WeightLoader weights, int layer, bool bias = false, bool outputBias = false, int rotary = 0, int window = 0, RotaryPairs pairs = RotaryPairs.Halves, QkNorm? norm = null, string output = "o_proj")
+    protected Attention SelfAttention(WeightLoader weights, int layer, bool bias = false, bool outputBias = false, int rotary = 0, int window = 0, RotaryPairs pairs = RotaryPairs.Halves, QkNorm? norm = null, string output = "o_proj", string scope = "self_attn.")
     {
-        var w = weights.Scope("self_attn.");
+        var w = weights.Scope(scope);
         var shape = Attention with { Window = window };
         Projection[] qkv = [w.Linear("q_proj", shape.QueryColumns, Hidden, bias), w.Linear("k_proj", shape.KeyColumns, Hidden, bias), w.Linear("v_proj", shape.KeyColumns, Hidden, bias)];
         return new Attention(layer, shape, rotary, pairs, qkv, [w.Linear(output, Hidden, shape.QueryColumns, outputBias)]) { Norm = norm };

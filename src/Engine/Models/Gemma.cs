@@ -48,5 +48,5 @@ internal static class GemmaFields
     }
 
     /// <summary>A soft cap: null is none, a missing field <paramref name="absent"/>.</summary>
-    public static float Cap(HfConfig config, string field, double absent) => (float)(config.FindDouble(field, 1e-3, 1e6) ?? (config.Lacks(field) ? absent : 0));
+    public static float Cap(HfConfig config, string field, double absent) => (float)(config.FindDouble(field, 1e-3, 1e6) ?? (config.Mentions(field) ? 0 : absent));
 }

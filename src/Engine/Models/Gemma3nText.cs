@@ -36,7 +36,7 @@ internal sealed class Gemma3nText : DecoderFamily
         _rank = config.GetInt32("laurel_rank", 1, 1 << 20, 64);
         Streams = config.GetInt32("altup_num_inputs", 1, 64, 4);
         _active = config.GetInt32("altup_active_idx", 0, Streams - 1, 0);
-        _clip = (float)(config.FindDouble("altup_coef_clip", 0, 1e30) ?? (config.Lacks("altup_coef_clip") ? 120 : float.MaxValue));
+        _clip = (float)(config.FindDouble("altup_coef_clip", 0, 1e30) ?? (config.Mentions("altup_coef_clip") ? float.MaxValue : 120));
         _scales = config.GetBoolean("altup_correct_scale", true);
         LogitSoftCap = GemmaFields.Cap(config, "final_logit_softcapping", absent: 30);
         Rotary = Gemma3Text.Positions(config, Attention.HeadDim);

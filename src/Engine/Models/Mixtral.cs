@@ -26,7 +26,7 @@ internal sealed class Mixtral : DecoderFamily
         var experts = new Experts(
             [w.Linear("gate", ExpertWidths.Count, Hidden)],
             new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = true },
-            w.ExpertsOneByOne(ExpertWidths.Count, Hidden, Inner, "w1", "w3", "w2"),
+            w.Experts(ExpertWidths.Count, Hidden, Inner, "w1", "w3", "w2"),
             ActivationKind.Silu);
         return
         [

@@ -52,7 +52,7 @@ internal static class QwenExperts
         : new Experts(
             [w.Linear("gate", widths.Count, hidden)],
             new Routing(widths.Count, widths.Chosen, RouterFunction.Softmax) { Normalised = normalised },
-            w.ExpertsOneByOne(widths.Count, hidden, widths.Inner),
+            w.Experts(widths.Count, hidden, widths.Inner),
             ActivationKind.Silu,
             new SharedExpert(w.Scope("shared_expert.").GatedMlp(hidden, sharedInner, ActivationKind.Silu), [w.Linear("shared_expert_gate", 1, hidden)]));
 }

@@ -37,6 +37,6 @@ internal sealed class Qwen3Moe : DecoderFamily
         : new Experts(
             [w.Linear("gate", ExpertWidths.Count, Hidden)],
             new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = _normalised },
-            w.ExpertsOneByOne(ExpertWidths.Count, Hidden, ExpertWidths.Inner),
+            w.Experts(ExpertWidths.Count, Hidden, ExpertWidths.Inner),
             ActivationKind.Silu);
 }

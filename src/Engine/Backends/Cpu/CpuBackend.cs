@@ -259,6 +259,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             KvHeads = shape.KvHeads,
             HeadDim = shape.HeadDim,
             PageSize = step.Pages.PageSize,
+            ValuesInKeys = shape.ValuesInKeys > 0,
         };
         ShareRows(ref job, step.TokenCount, shape.QkvColumns);
     }
@@ -277,7 +278,14 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             context += (long)rows * (positions[rowStarts[s + 1] - 1] + 1);
         }
 
-        Grow(ref _attentionScratch, Threads * AttentionKernel<TLanes, V>.ScratchFloats(group, shape.HeadDim, pageSize));
+        // A single decoding sequence over few KV heads would leave threads idle: they share the query heads of a group then.
+        var parts = 1;
+        while (blocks * shape.KvHeads * parts < Threads && group % (2 * parts) == 0 && group / parts >= 2 * AttentionKernel<TLanes, V>.Together)
+        {
+            parts *= 2;
+        }
+
+        Grow(ref _attentionScratch, Threads * AttentionKernel<TLanes, V>.ScratchFloats(group, shape.ValueDim, pageSize));
         var job = new AttentionKernel<TLanes, V>
         {
             Q = Floats(q),
@@ -293,7 +301,10 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Sequences = step.SequenceCount,
             KvHeads = shape.KvHeads,
             Group = group,
+            Parts = parts,
             HeadDim = shape.HeadDim,
+            ValueDim = shape.ValueDim,
+            ValuesInKeys = shape.ValuesInKeys > 0,
             PageSize = pageSize,
             Scale = shape.Scale,
             Window = shape.Window == 0 ? int.MaxValue : shape.Window,
@@ -303,7 +314,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Blocks = blocks,
             Scratch = (float*)_attentionScratch.Address,
         };
-        Share(ref job, blocks * shape.KvHeads, 1, context * shape.QueryColumns);
+        Share(ref job, blocks * shape.KvHeads * parts, 1, context * shape.QueryColumns);
     }
 
     public void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows) => Activate(gateUp, output.Columns, activation, output, rows);

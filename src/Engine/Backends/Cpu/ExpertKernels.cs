@@ -129,7 +129,7 @@ internal unsafe struct RouteKernel : IParallelJob
 
         for (var e = 0; e < Experts; e++)
         {
-            candidates[e] = groupsLeft[e / size] == 0 ? candidates[e] : 0;
+            candidates[e] = groupsLeft[e / size] == 0 ? candidates[e] : float.NegativeInfinity;
         }
     }
 

@@ -191,6 +191,11 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
             for (var head = 0; head < shape.KvHeads; head++)
             {
                 row.Slice(shape.QueryColumns + (head * headDim), headDim).CopyTo(Slot(step, layer, step.Pages.Keys(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
+                if (shape.ValuesInKeys > 0)
+                {
+                    continue;
+                }
+
                 row.Slice(shape.QueryColumns + shape.KeyColumns + (head * headDim), headDim).CopyTo(Slot(step, layer, step.Pages.Values(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
             }
         }
@@ -230,13 +235,14 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
                     sum += weights[c];
                 }
 
-                var to = Download(output, t).Slice(head * headDim, headDim);
-                for (var i = 0; i < headDim; i++)
+                var to = Download(output, t).Slice(head * shape.ValueDim, shape.ValueDim);
+                var (slabs, first) = shape.ValuesInKeys > 0 ? (step.Pages.Keys(layer), headDim - shape.ValueDim) : (step.Pages.Values(layer), 0);
+                for (var i = 0; i < shape.ValueDim; i++)
                 {
                     var value = 0.0;
                     for (var c = from; c < context; c++)
                     {
-                        value += weights[c] / sum * Slot(step, layer, step.Pages.Values(layer), sequence, c, kvHead)[i];
+                        value += weights[c] / sum * Slot(step, layer, slabs, sequence, c, kvHead)[first + i];
                     }
 
                     to[i] = (float)value;

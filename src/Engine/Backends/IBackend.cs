@@ -43,8 +43,6 @@ internal interface IBackend : IDisposable
     /// <summary>Row <paramref name="row"/> as host floats; on the CPU the memory itself, so that writing to it is allowed and lasts until the next step.</summary>
     Span<float> Download(Rows rows, int row);
 
-    /// <summary>output[t] = table[ids[t]] * scale : <c>[tokens, columns]</c>. The ids are the step's tokens, or its positions where the table is one of positions.
-    /// An id beyond the table takes row 0: a model may have a further table that ends earlier than its vocabulary.</summary>
     /// <summary>Brings the first rows to the host at once, for <see cref="Download"/> to find there. Nothing where they are.</summary>
     void Fetch(Rows rows, int count)
     {
@@ -59,7 +57,8 @@ internal interface IBackend : IDisposable
     /// <param name="launch">The verbs.</param>
     void Run(int key, Action launch) => launch();
 
-    /// <summary>output[t] = table[ids[t]] * scale : <c>[tokens, columns]</c>. The ids are the step's tokens, or its positions where the table is one of positions.</summary>
+    /// <summary>output[t] = table[ids[t]] * scale : <c>[tokens, columns]</c>. The ids are the step's tokens, or its positions where the table is one of positions.
+    /// An id beyond the table takes row 0: a model may have a further table that ends earlier than its vocabulary.</summary>
     void Embed(in StepInputs step, Ints ids, Weight table, float scale, Rows output);
 
     /// <summary>output = x / sqrt(mean(x²) + epsilon) * gain, for each of <paramref name="groups"/> equal parts of a row by itself. The gain is as long as a part, which all share (the heads of q or k), or as a row. May be in place.</summary>

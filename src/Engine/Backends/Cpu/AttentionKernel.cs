@@ -107,6 +107,8 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
             sums[state] = Sinks is null ? 0 : 1;
         }
 
+        int* from = stackalloc int[Together], to = stackalloc int[Together];
+        var corrections = stackalloc float[Together];
         var firstPosition = Positions[firstRow];
         var pages = ((firstPosition + rows - 1) / PageSize) + 1;
         var q = Q + (firstRow * QStride) + ((long)firstHead * HeadDim);
@@ -130,15 +132,26 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
                     Scores(q0, q1, q2, q3, keys, scores);
                 }
 
-                for (var i = 0; i < Together && state + i <= last; i++)
+                var count = Math.Min(Together, states - state);
+                for (var i = 0; i < count; i++)
                 {
                     var position = firstPosition + ((state + i) / heads);
-                    int from = Math.Max(0, position - Window + 1 - pageStart), to = Math.Min(PageSize, position + 1 - pageStart);
-                    if (from < to)
-                    {
-                        var correction = Softmax(scores + (i * PageSize), from, to, Scale * Growth.At(position), ref maxima[state + i], ref sums[state + i]);
-                        Accumulate(accumulators + ((long)(state + i) * valueDim), correction, scores + (i * PageSize), values, from, to);
-                    }
+                    from[i] = Math.Max(0, position - Window + 1 - pageStart);
+                    to[i] = Math.Min(PageSize, position + 1 - pageStart);
+                    corrections[i] = from[i] < to[i] ? Softmax(scores + (i * PageSize), from[i], to[i], Scale * Growth.At(position), ref maxima[state + i], ref sums[state + i]) : 1;
+                }
+
+                // States are in the order of rows: if the first and the last see the same tokens, all do.
+                var accumulator = accumulators + ((long)state * valueDim);
+                if (count == Together && from[0] == from[Together - 1] && to[0] == to[Together - 1])
+                {
+                    AccumulateFour(accumulator, corrections, scores, values, from[0], to[0]);
+                    continue;
+                }
+
+                for (var i = 0; i < count; i++)
+                {
+                    Accumulate(accumulator + ((long)i * valueDim), corrections[i], scores + (i * PageSize), values, from[i], to[i]);
                 }
             }
         }
@@ -284,11 +297,14 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     }
 
     /// <summary>accumulator = accumulator * correction + sum over the tokens from..to, in order, of weight * value.</summary>
+    private readonly void Accumulate(float* accumulator, float correction, float* weights, float* values, int from, int to) => AccumulateFrom(0, accumulator, correction, weights, values, from, to);
+
+    /// <summary>Elements from i on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Accumulate(float* accumulator, float correction, float* weights, float* values, int from, int to)
+    private readonly void AccumulateFrom(int i, float* accumulator, float correction, float* weights, float* values, int from, int to)
     {
         var factor = TLanes.Broadcast(correction);
-        int valueDim = ValueDim, pitch = ValuesInKeys ? HeadDim : ValueDim, i = 0;
+        int valueDim = ValueDim, pitch = ValuesInKeys ? HeadDim : ValueDim;
         for (; i + (4 * TLanes.Width) <= valueDim; i += 4 * TLanes.Width)
         {
             var a = accumulator + i;
@@ -330,6 +346,57 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
             }
 
             accumulator[i] = a;
+        }
+    }
+
+    /// <summary>The same, with the same bits, for four states that lie one after the other and see the same tokens: a value is read once for all.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void AccumulateFour(float* accumulators, float* corrections, float* weights, float* values, int from, int to)
+    {
+        int valueDim = ValueDim, pitch = ValuesInKeys ? HeadDim : ValueDim, pageSize = PageSize, i = 0;
+        float* second = accumulators + valueDim, third = second + valueDim, fourth = third + valueDim;
+        float* w1 = weights + pageSize, w2 = w1 + pageSize, w3 = w2 + pageSize;
+        V f0 = TLanes.Broadcast(corrections[0]), f1 = TLanes.Broadcast(corrections[1]), f2 = TLanes.Broadcast(corrections[2]), f3 = TLanes.Broadcast(corrections[3]);
+        for (; i + (2 * TLanes.Width) <= valueDim; i += 2 * TLanes.Width)
+        {
+            var j = i + TLanes.Width;
+            V a0 = TLanes.Multiply(TLanes.Load(accumulators + i), f0), b0 = TLanes.Multiply(TLanes.Load(accumulators + j), f0);
+            V a1 = TLanes.Multiply(TLanes.Load(second + i), f1), b1 = TLanes.Multiply(TLanes.Load(second + j), f1);
+            V a2 = TLanes.Multiply(TLanes.Load(third + i), f2), b2 = TLanes.Multiply(TLanes.Load(third + j), f2);
+            V a3 = TLanes.Multiply(TLanes.Load(fourth + i), f3), b3 = TLanes.Multiply(TLanes.Load(fourth + j), f3);
+            var v = values + ((long)from * pitch) + i;
+            for (var t = from; t < to; t++, v += pitch)
+            {
+                V x = TLanes.Load(v), y = TLanes.Load(v + TLanes.Width), weight = TLanes.Broadcast(weights[t]);
+                a0 = TLanes.MultiplyAdd(weight, x, a0);
+                b0 = TLanes.MultiplyAdd(weight, y, b0);
+                weight = TLanes.Broadcast(w1[t]);
+                a1 = TLanes.MultiplyAdd(weight, x, a1);
+                b1 = TLanes.MultiplyAdd(weight, y, b1);
+                weight = TLanes.Broadcast(w2[t]);
+                a2 = TLanes.MultiplyAdd(weight, x, a2);
+                b2 = TLanes.MultiplyAdd(weight, y, b2);
+                weight = TLanes.Broadcast(w3[t]);
+                a3 = TLanes.MultiplyAdd(weight, x, a3);
+                b3 = TLanes.MultiplyAdd(weight, y, b3);
+            }
+
+            TLanes.Store(a0, accumulators + i);
+            TLanes.Store(b0, accumulators + j);
+            TLanes.Store(a1, second + i);
+            TLanes.Store(b1, second + j);
+            TLanes.Store(a2, third + i);
+            TLanes.Store(b2, third + j);
+            TLanes.Store(a3, fourth + i);
+            TLanes.Store(b3, fourth + j);
+        }
+
+        if (i < valueDim)
+        {
+            for (var state = 0; state < Together; state++)
+            {
+                AccumulateFrom(i, accumulators + ((long)state * valueDim), corrections[state], weights + (state * pageSize), values, from, to);
+            }
         }
     }
 

@@ -168,4 +168,10 @@ internal sealed unsafe partial class CudaBackend
     private static nint At(Ints view) => view.Buffer.Address + (view.Start * sizeof(int));
 
     private static int Blocks(int items, int each) => (items + each - 1) / each;
+
+    public void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows) =>
+        throw new DeviceException(DeviceException.Unsupported, "The CUDA backend does not match the magnitude of rows yet, which Gemma 3n needs.");
+
+    public void CutBelow(Rows x, float deviations, int rows) =>
+        throw new DeviceException(DeviceException.Unsupported, "The CUDA backend does not cut activations below a deviation yet, which Gemma 3n needs.");
 }

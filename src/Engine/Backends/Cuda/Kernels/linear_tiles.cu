@@ -3,7 +3,7 @@
 // Accumulator: float, the inputs in order, so that a row's bits do not depend on the tile. Inputs are a multiple of 8, rows of W aligned to 16 bytes.
 // Bytes: (rows + outputs) * inputs * 2 for each tile in the other direction. Defines: TYPE (f16 or bf16), TILE (64 or 128), STAGES.
 #include "product.cuh"
-#include "mma.cuh"
+#include "tiles.cuh"
 using stored_t = stored<TYPE>::type;
 
 struct Params {

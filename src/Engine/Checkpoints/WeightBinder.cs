@@ -65,7 +65,7 @@ internal sealed class WeightBinder
     public bool Contains(string name) => _ledger.Checkpoint.Contains(Stored(name));
 
     /// <summary>Element type of a tensor; null where the checkpoint does not have it.</summary>
-    public DType? TypeOf(string name) => _ledger.Checkpoint.TryGet(_prefix + name, out var tensor) ? tensor.Type : null;
+    public DType? TypeOf(string name) => _ledger.Checkpoint.TryGet(Stored(name), out var tensor) ? tensor.Type : null;
 
     /// <summary>First dimension of a tensor; 0 where the checkpoint does not have it or it has no dimension.</summary>
     public long FirstDimension(string name) => _ledger.Checkpoint.TryGet(Stored(name), out var tensor) && tensor.Shape.Length > 0 ? tensor.Shape[0] : 0;
@@ -91,7 +91,8 @@ internal sealed class WeightBinder
     public void Complete() => _ledger.Close();
 
     /// <summary>The name in the checkpoint.</summary>
-    private string Stored(string name) => StoredFull(_prefix + name);
+    /// <summary>The full name as the checkpoint has it.</summary>
+    public string Stored(string name) => StoredFull(_prefix + name);
 
     private string StoredFull(string full)
     {

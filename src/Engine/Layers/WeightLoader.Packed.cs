@@ -21,7 +21,7 @@ internal sealed unsafe partial class WeightLoader
     private bool TryPacked(string name, int outputs, int inputs, out PackedMatrix? matrix)
     {
         matrix = null;
-        if (Quantisation?.SchemeOf(_prefix + name) is not { } scheme || scheme.Storage == QuantisedStorage.Mxfp4)
+        if (SchemeOf(name) is not { } scheme || scheme.Storage == QuantisedStorage.Mxfp4)
         {
             return false;
         }
@@ -42,10 +42,13 @@ internal sealed unsafe partial class WeightLoader
         return true;
     }
 
+    /// <summary>The lists of a config name modules as the checkpoint does.</summary>
+    private QuantisationScheme? SchemeOf(string name) => Quantisation?.SchemeOf(_binder.Stored(_prefix + name));
+
     private Weight Packed(PackedMatrix? matrix, string name, int outputs, int inputs) => matrix is { } packed ? Backend.LoadPacked(_prefix + name, packed) : Nothing(name, outputs, inputs);
 
     /// <summary>GPTQ and AWQ may give a module a bias that its family does not have.</summary>
-    private bool HasOwnBias(string name) => Quantisation?.SchemeOf(_prefix + name)?.Storage is QuantisedStorage.Gptq or QuantisedStorage.Awq && Contains(name + ".bias");
+    private bool HasOwnBias(string name) => SchemeOf(name)?.Storage is QuantisedStorage.Gptq or QuantisedStorage.Awq && Contains(name + ".bias");
 
     private WholeMatrix WholeLinear(string name, int outputs, int inputs) => TryPacked(name, outputs, inputs, out var packed)
         ? new WholeMatrix(default, IsPacked: true, packed)
@@ -162,7 +165,7 @@ internal sealed unsafe partial class WeightLoader
     /// <summary><c>_blocks</c> <c>[count, outputs, inputs / 32, 16]</c> and <c>_scales</c> <c>[count, outputs, inputs / 32]</c> of both matrices; outputs of gate and up in turn.</summary>
     private bool TryFourBitExperts(string gateUp, string down, int count, int hidden, int inner, out ExpertWeights weights)
     {
-        if (Quantisation?.SchemeOf(_prefix + gateUp)?.Storage != QuantisedStorage.Mxfp4 || Contains(gateUp))
+        if (SchemeOf(gateUp)?.Storage != QuantisedStorage.Mxfp4 || Contains(gateUp))
         {
             weights = new ExpertWeights([], []);
             return false;
@@ -259,6 +262,11 @@ internal sealed unsafe partial class WeightLoader
             foreach (var suffix in Quantisation.ActivationScales)
             {
                 _binder.IgnoreSuffix(suffix);
+            }
+
+            if (Quantisation.QuantisesActivations)
+            {
+                _binder.Log("quantization_config lets activations be quantised; here they stay in float32, which is more exact.");
             }
         }
     }

@@ -33,26 +33,6 @@ internal sealed unsafe partial class CudaBackend
     public void AddGated(Rows residual, Rows x, Rows gate, int rows) =>
         Elementwise(2, new ElementwiseParams { X = new(residual), Y = new(x), Z = new(gate), Columns = residual.Columns }, rows);
 
-    public void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows)
-    {
-        // Matrices of one type go together, eight at most; a checkpoint may mix types.
-        for (var i = 0; i < projections.Length;)
-        {
-            var type = projections[i].Matrix.Type;
-            var parameters = new LinearParams { X = new(x), Output = new(output), Inputs = x.Columns, Rows = rows };
-            for (; i < projections.Length && projections[i].Matrix.Type == type && parameters.TargetCount < Targets.Count; i++)
-            {
-                parameters.Targets[parameters.TargetCount++] = TargetOf(projections[i], parameters.Outputs);
-                parameters.Outputs += projections[i].Matrix.Rows;
-            }
-
-            var tile = rows >= 5 ? 8 : rows >= 3 ? 4 : rows;
-            var kernel = Kernel(CudaKernels.Linear(type, Math.Max(1, tile)));
-            kernel.Launch(_stream, Blocks(parameters.Outputs, kernel.Spec.Threads / 16), Blocks(rows, Math.Max(1, tile)), 1, parameters);
-            output = output.Slice(parameters.Outputs, output.Columns - parameters.Outputs);
-        }
-    }
-
     public void RotaryTable(in StepInputs step, RotaryFrequencies frequencies, Rows table)
     {
         if (!_frequencies.TryGetValue(frequencies, out var arrays))
@@ -188,4 +168,10 @@ internal sealed unsafe partial class CudaBackend
     private static nint At(Ints view) => view.Buffer.Address + (view.Start * sizeof(int));
 
     private static int Blocks(int items, int each) => (items + each - 1) / each;
+
+    public void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows) =>
+        throw new DeviceException(DeviceException.Unsupported, "The CUDA backend does not match the magnitude of rows yet, which Gemma 3n needs.");
+
+    public void CutBelow(Rows x, float deviations, int rows) =>
+        throw new DeviceException(DeviceException.Unsupported, "The CUDA backend does not cut activations below a deviation yet, which Gemma 3n needs.");
 }

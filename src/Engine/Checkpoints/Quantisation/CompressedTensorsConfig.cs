@@ -7,9 +7,15 @@ internal static class CompressedTensorsConfig
 {
     private const int MaxGroups = 256;
 
+    /// <summary>Bytes beside their scales; the second name is that of early files.</summary>
+    private const string Fp8Format = "float-quantized", EarlyFp8Format = "naive-quantized";
+
+    /// <summary>Each group has a format of its own.</summary>
+    private const string Mixed = "mixed-precision";
+
     public static Quantisation Read(ConfigSection section)
     {
-        var format = section.FindString("format");
+        var format = section.GetChoice("format", ["pack-quantized", Fp8Format, EarlyFp8Format, Mixed], Mixed);
         _ = section.GetChoice("quantization_status", ["compressed"], "compressed");
         if (section.Has("kv_cache_scheme"))
         {
@@ -55,7 +61,7 @@ internal static class CompressedTensorsConfig
         return new Quantisation(schemes, ModulePatterns.Read(section, "ignore", exact: true)) { QuantisesActivations = activations };
     }
 
-    private static QuantisationScheme Scheme(ConfigSection weights, ConfigSection group, string? format, ConfigSection formatOwner)
+    private static QuantisationScheme Scheme(ConfigSection weights, ConfigSection group, string format, ConfigSection formatOwner)
     {
         var type = weights.GetChoice("type", ["float", "int"], "int");
         var bits = weights.GetInt32("num_bits", 1, 64);
@@ -64,8 +70,8 @@ internal static class CompressedTensorsConfig
             throw weights.Unsupported("num_bits", bits.ToString(CultureInfo.InvariantCulture), "4 of type int, 8 of type float");
         }
 
-        var expected = type == "float" ? "float-quantized" : "pack-quantized";
-        if (format is not null && format != expected)
+        var expected = type == "float" ? Fp8Format : "pack-quantized";
+        if (format != expected && format != Mixed && !(type == "float" && format == EarlyFp8Format))
         {
             throw formatOwner.Unsupported("format", Excerpt.Of(format), expected);
         }

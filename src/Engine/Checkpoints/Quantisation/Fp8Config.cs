@@ -17,6 +17,7 @@ internal static class Fp8Config
         }
 
         Quantisation.RefuseOthers(section, "quant_method", "fmt", "activation_scheme", "scale_fmt", "weight_block_size", "modules_to_not_convert", "dequantize");
-        return Quantisation.AllBut(section, "modules_to_not_convert", new QuantisationScheme(QuantisedStorage.Fp8) { BlockRows = block[0], GroupSize = block[1], ScaleName = "weight_scale_inv" });
+        var scheme = new QuantisationScheme(QuantisedStorage.Fp8) { BlockRows = block[0], GroupSize = block[1], ScaleName = "weight_scale_inv" };
+        return Quantisation.AllBut(section, "modules_to_not_convert", scheme, quantisesActivations: true);
     }
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.RegularExpressions;
 
 namespace KvPrefetch.Engine.Checkpoints;
@@ -11,6 +12,9 @@ internal sealed class ModulePatterns
 
     /// <summary>Long enough for any name; what takes longer is refused.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>What makes an entry a regular expression. A dot does not: every name has some.</summary>
+    private static readonly SearchValues<char> Signs = SearchValues.Create("*+?[](){}|^$\\");
 
     private readonly ConfigSection? _section;
     private readonly string _field;
@@ -36,7 +40,7 @@ internal sealed class ModulePatterns
         foreach (var entry in entries)
         {
             var marked = entry.StartsWith(Marker, StringComparison.Ordinal);
-            if (!marked && (exact || entry.AsSpan().IndexOfAny("*+?[](){}|^$\\") < 0))
+            if (!marked && (exact || !entry.AsSpan().ContainsAny(Signs)))
             {
                 patterns._names.Add(entry);
             }

@@ -93,7 +93,8 @@ internal sealed class Quantisation(IReadOnlyList<(ModulePatterns Modules, Quanti
     }
 
     /// <summary>One scheme for all modules but those that <paramref name="field"/> lists.</summary>
-    public static Quantisation AllBut(ConfigSection section, string field, QuantisationScheme scheme) => new([(ModulePatterns.All, scheme)], ModulePatterns.Read(section, field, exact: false));
+    public static Quantisation AllBut(ConfigSection section, string field, QuantisationScheme scheme, bool quantisesActivations = false) =>
+        new([(ModulePatterns.All, scheme)], ModulePatterns.Read(section, field, exact: false)) { QuantisesActivations = quantisesActivations };
 
     /// <summary>Refuses every field with a value that is neither in <paramref name="known"/> nor empty: a quantisation that is not understood whole gives wrong weights.</summary>
     public static void RefuseOthers(ConfigSection section, params ReadOnlySpan<string> known)

@@ -81,33 +81,6 @@ internal sealed unsafe partial class CudaBackend
         Kernel(CudaKernels.RotateAndStore(_options.KvType)).Launch(_stream, step.TokenCount, 1, 1, parameters);
     }
 
-    public void PagedAttention(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape)
-    {
-        RefuseLatent(step, layer);
-        var parameters = new AttentionParams
-        {
-            Q = new(q),
-            Output = new(output),
-            Keys = step.Pages.Keys(layer).Address,
-            Values = step.Pages.Values(layer).Address,
-            Positions = At(step.Positions),
-            RowStarts = At(step.RowStarts),
-            TableStarts = At(step.TableStarts(layer)),
-            Tables = At(step.BlockTables),
-            Sinks = shape.Sinks?.Address ?? 0,
-            Sequences = step.SequenceCount,
-            Group = shape.Heads / shape.KvHeads,
-            KvHeads = shape.KvHeads,
-            PageSize = step.Pages.PageSize,
-            Window = shape.Window,
-            GrowthLength = Math.Max(1, shape.Growth.Length),
-            GrowthBeta = shape.Growth.Beta,
-            Scale = shape.Scale,
-            SoftCap = shape.SoftCap,
-        };
-        Kernel(CudaKernels.PagedAttention(_options.KvType, shape.HeadDim)).Launch(_stream, step.TokenCount, shape.Heads, 1, parameters);
-    }
-
     public void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows) =>
         Activate(1, new ActivateParams { X = new(gateUp), Output = new(output), Activation = new(activation), Columns = output.Columns, Other = output.Columns }, rows);
 

@@ -79,9 +79,22 @@ internal static class CudaKernels
         .. Types.SelectMany(t => (KernelSpec[])[Embed(t), Linear(t, 1), Linear(t, 2), Linear(t, 4), Linear(t, 8), ExpertLinear(t, 1), ExpertLinear(t, 4), RotateAndStore(t)]),
         .. ((DType[])[DType.F16, DType.BF16]).SelectMany(t => (KernelSpec[])[ConvertRows(t), LinearTiles(t, 64), LinearTiles(t, 128)]),
         .. Types.SelectMany(t => ((int[])[64, 80, 96, 128, 256]).Select(d => PagedAttention(t, d))),
+        .. DecodeKernels(), Yardsticks.ReadRate, Yardsticks.StreamFloor(64), Yardsticks.StreamFloor(128),
         PagedAttention(DType.F32, 6), ShortConvolution(1), ShortConvolution(4), ShortConvolution(16),
         SelectiveScan(16), SelectiveScan(128), SelectiveScan(MaxScanState), GatedDelta(MaxKeyDim), Route(2048, 2048),
     ];
+
+    private static IEnumerable<KernelSpec> DecodeKernels()
+    {
+        const int architecture = 90, sharedBytes = 232_448;
+        foreach (var (dim, group) in ((int, int)[])[(64, 3), (64, 8), (80, 1), (96, 1), (128, 1), (128, 4), (128, 7), (128, 12), (256, 2), (256, 8)])
+        {
+            yield return DecodeAttention.Spec(new DecodeVariant(dim, group, 2), architecture, sharedBytes);
+            yield return DecodeAttention.Spec(new DecodeVariant(dim, group, 1, SoftCap: true, FixedSplit: DecodeAttention.FixedSplitPages, Prefetch: PrefetchMode.L2), architecture, sharedBytes);
+            yield return PaperAttention.Spec(dim, 2, PrefetchMode.Off);
+            yield return PaperAttention.Spec(dim, 1, PrefetchMode.L2);
+        }
+    }
 
     /// <summary>As bf16.cuh numbers them.</summary>
     private static int Number(DType type) => type switch

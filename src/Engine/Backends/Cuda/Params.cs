@@ -215,7 +215,7 @@ internal struct AttentionParams
     public float GrowthBeta;
     public float Scale;
     public float SoftCap;
-    private readonly int _unused;
+    public int OnlySeveral;
 }
 
 [StructLayout(LayoutKind.Sequential)]

@@ -4,6 +4,7 @@
 // Bytes: context * d * 2 * sizeof(KV) for each head and token (the heads of a group share them in the caches). Defines: HEAD_DIM, KV.
 #include "common.cuh"
 #include "bf16.cuh"
+#include "kv_order.cuh"
 using kv_t = stored<KV>::type;
 
 struct Params {
@@ -25,7 +26,7 @@ struct Params {
   float growth_beta;
   float scale;
   float soft_cap;      // 0: none
-  int unused;
+  int only_several;    // 1: sequences with one row are left to the decode kernel
 };
 CHECK_PARAMS(Params);
 
@@ -37,12 +38,14 @@ KERNEL paged_attention(const __grid_constant__ Params p) {
   __shared__ float partial[kWarps][HEAD_DIM];
   __shared__ float highs[kWarps], sums[kWarps];
   const int head = blockIdx.y, token = blockIdx.x, kv_head = head / p.group;
+  const int sequence = sequence_of(p.row_starts, p.sequences, token);
+  if (p.only_several && p.row_starts[sequence + 1] - p.row_starts[sequence] == 1) return;
   const float* q = row_of(p.q, token) + (long long)head * HEAD_DIM;
   for (int i = threadIdx.x; i < HEAD_DIM; i += THREADS) query[i] = q[i];
   const int position = p.positions[token];
   const int context = position + 1;
   const int from = p.window == 0 ? 0 : max(0, context - p.window);
-  const int* table = p.tables + p.table_starts[sequence_of(p.row_starts, p.sequences, token)];
+  const int* table = p.tables + p.table_starts[sequence];
   const float growth = p.growth_beta == 0 ? 1.0f : (float)(1.0 + p.growth_beta * log(1.0 + position / p.growth_length));
   const float scale = p.scale * growth;
   __syncthreads();
@@ -58,11 +61,12 @@ KERNEL paged_attention(const __grid_constant__ Params p) {
     float score = 0;
     if (seen) {
       const kv_t* key = p.keys + (slab + (lane >> 1)) * HEAD_DIM;
+      const int key_swizzle = KV == TYPE_F32 ? 0 : kv_swizzle(lane >> 1, HEAD_DIM);
       if constexpr (HEAD_DIM % 8 == 0) {
 #pragma unroll 4
         for (int c = half; c < kChunks; c += 2) {
           float k[8];
-          load8(key + c * 8, k);
+          load8(key + (c ^ key_swizzle) * 8, k);
 #pragma unroll
           for (int e = 0; e < 8; e++) score = fmaf(k[e], query[c * 8 + e], score);
         }
@@ -89,7 +93,7 @@ KERNEL paged_attention(const __grid_constant__ Params p) {
 #pragma unroll
       for (int j = 0; j < kPer; j++) {
         const int e = lane + 32 * j;
-        if (HEAD_DIM % 32 == 0 || e < HEAD_DIM) acc[j] = fmaf(w, to_float(value[t * HEAD_DIM + e]), acc[j]);
+        if (HEAD_DIM % 32 == 0 || e < HEAD_DIM) acc[j] = fmaf(w, to_float(value[t * HEAD_DIM + (KV == TYPE_F32 ? e : kv_place(t, e, HEAD_DIM))]), acc[j]);
       }
     }
   }

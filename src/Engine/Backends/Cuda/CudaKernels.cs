@@ -87,7 +87,7 @@ internal static class CudaKernels
     private static IEnumerable<KernelSpec> DecodeKernels()
     {
         const int architecture = 90, sharedBytes = 232_448;
-        foreach (var (dim, group) in ((int, int)[])[(64, 3), (64, 8), (80, 1), (96, 1), (128, 1), (128, 4), (128, 7), (128, 12), (256, 2), (256, 8)])
+        foreach (var (dim, group) in ((int, int)[])[(64, 3), (80, 1), (96, 2), (128, 4), (128, 12), (256, 8)])
         {
             yield return DecodeAttention.Spec(new DecodeVariant(dim, group, 2), architecture, sharedBytes);
             yield return DecodeAttention.Spec(new DecodeVariant(dim, group, 1, SoftCap: true, FixedSplit: DecodeAttention.FixedSplitPages, Prefetch: PrefetchMode.L2), architecture, sharedBytes);

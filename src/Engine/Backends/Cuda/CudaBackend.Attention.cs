@@ -21,7 +21,6 @@ internal sealed unsafe partial class CudaBackend
 
     public void PagedAttention(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape)
     {
-        RefuseLatent(step, layer);
         var single = step.TokenCount == step.SequenceCount;
         var decodes = (single || step.SequenceCount > 1) && Decodes(step, q, output, shape);
         if (decodes)
@@ -56,12 +55,13 @@ internal sealed unsafe partial class CudaBackend
             SoftCap = shape.SoftCap,
             OnlySeveral = decodes ? 1 : 0,
         };
-        Kernel(CudaKernels.PagedAttention(_options.KvType, shape.HeadDim)).Launch(_stream, step.TokenCount, shape.Heads, 1, parameters);
+        Kernel(CudaKernels.PagedAttention(_options.KvType, shape.HeadDim, shape.ValuesInKeys)).Launch(_stream, step.TokenCount, shape.Heads, 1, parameters);
     }
 
     /// <summary>Whether a decode kernel can take the step's sequences of one row.</summary>
     private bool Decodes(in StepInputs step, Rows q, Rows output, AttentionShape shape) =>
         _options.Attention != AttentionKernel.Reference
+        && shape.ValuesInKeys == 0
         && _options.KvType is DType.F16 or DType.BF16
         && shape.HeadDim % 16 == 0 && shape.HeadDim <= 256
         && step.Pages.PageSize == 16 && step.SequenceCount <= DecodeAttention.MaxSequences

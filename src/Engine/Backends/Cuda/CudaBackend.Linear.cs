@@ -23,7 +23,7 @@ internal sealed unsafe partial class CudaBackend
                 outputs += projections[i].Matrix.Rows;
             }
 
-            if (_options.TensorCores && rows >= TileRows && type != DType.F32 && x.Columns % 8 == 0)
+            if (_options.TensorCores && !_options.BatchInvariant && rows >= TileRows && type != DType.F32 && x.Columns % 8 == 0)
             {
                 LinearTiles(type, x, targets, count, outputs, output, rows);
             }

@@ -21,7 +21,27 @@ internal struct EmbedParams
     public nint Ids;
     public RowsView Output;
     public int Columns;
+    public int Rows;
     public float Scale;
+    private readonly int _unused;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct MatchParams
+{
+    public RowsView X;
+    public RowsView Reference;
+    public RowsView Output;
+    public int Columns;
+    public float Floor;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct CutParams
+{
+    public RowsView X;
+    public int Columns;
+    public float Deviations;
 }
 
 [StructLayout(LayoutKind.Sequential)]

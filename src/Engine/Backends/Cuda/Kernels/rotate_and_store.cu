@@ -10,7 +10,7 @@ struct Params {
   RowsView qkv;
   RowsView rotary;  // [tokens, half | half]: cosines, sines
   kv_t* keys;
-  kv_t* values;
+  kv_t* values;     // null: values lie in the keys, and qkv has no third part
   const int* positions;
   const int* row_starts;
   const int* table_starts;
@@ -48,6 +48,6 @@ KERNEL rotate_and_store(const __grid_constant__ Params p) {
     const int head = i / p.head_dim, e = i % p.head_dim;
     const long long at = ((page * p.kv_heads + head) * p.page_size + position % p.page_size) * p.head_dim + (KV == TYPE_F32 ? e : kv_place(position, e, p.head_dim));
     p.keys[at] = from_float<kv_t>(keys[i]);
-    p.values[at] = from_float<kv_t>(values[i]);
+    if (p.values != nullptr) p.values[at] = from_float<kv_t>(values[i]);
   }
 }

@@ -11,7 +11,7 @@ internal sealed class AnswerFormat
     // What the template must hold, and what it then writes. The first that fits.
     private static readonly (string[] Needles, CallSyntax Syntax)[] Known =
     [
-        (["<｜DSML｜"], new InvokeCalls("<｜DSML｜function_calls>", "</｜DSML｜function_calls>", "｜DSML｜")),
+        (["｜DSML｜"], new InvokeCalls("<｜DSML｜function_calls>", "</｜DSML｜function_calls>", "｜DSML｜")),
         (["<minimax:tool_call>"], new InvokeCalls("<minimax:tool_call>", "</minimax:tool_call>", "")),
         (["<｜tool▁call▁begin｜>"], new NamedJson(new(("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"), ("<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>"), "<｜tool▁sep｜>"))),
         (["<|tool_call_argument_begin|>"], new NamedJson(new(("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"), ("<|tool_call_begin|>", "<|tool_call_end|>"), "<|tool_call_argument_begin|>"))),
@@ -24,7 +24,7 @@ internal sealed class AnswerFormat
         (["<function=", "</function>"], new XmlCalls(opener: null, closer: null)),
         (["<|START_ACTION|>"], new TaggedJson(["<|START_ACTION|>"], ["<|END_ACTION|>"])),
         (["<|tools_prefix|>"], new TaggedJson(["<|tools_prefix|>"], ["<|tools_suffix|>"])),
-        (["function call<|role_sep|>"], new TaggedJson(["function call<|role_sep|>"], ["<|message_sep|>"])),
+        (["function call", "<|role_sep|>"], new TaggedJson(["function call<|role_sep|>"], ["<|message_sep|>"])),
         (["<tool_calls>"], new TaggedJson(["<tool_calls>"], ["</tool_calls>"])),
         (["<|tool_call_start|>"], new PythonCalls(["<|tool_call_start|>"], ["<|tool_call_end|>"])),
         (["<|tool_list_start|>"], new PythonCalls(["<|tool_call_start|>"], ["<|tool_call_end|>"])),

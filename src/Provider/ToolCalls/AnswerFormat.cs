@@ -1,3 +1,4 @@
+using KvPrefetch.Engine.Text;
 using KvPrefetch.Engine.Text.Tokenization;
 
 namespace KvPrefetch.AI.ToolCalls;
@@ -109,10 +110,16 @@ internal sealed class AnswerFormat
         }
 
         CallSyntax[] syntaxes = !readsCalls ? [] : !inSection ? [Calls] : Calls == Section ? [Section] : [Section, Calls];
-        var startsInReasoning = Reasoning is { } tags && tail.LastIndexOf(tags.Start, StringComparison.Ordinal) > tail.LastIndexOf(tags.End, StringComparison.Ordinal);
-        return new TaggedAnswerReader(syntaxes, Reasoning, startsInReasoning, tools,
+        return new TaggedAnswerReader(syntaxes, Reasoning, OpensReasoning(tail), tools,
             tag => _markTexts.Contains(tag) && !(inSection && string.Equals(tag, ToolSection.CallStart, StringComparison.Ordinal)));
     }
+
+    /// <summary>Tokens that close reasoning as the model would.</summary>
+    public int[] EncodeReasoningEnd() => Reasoning is null ? [] : _tokenizer.Encode([new("\n" + Reasoning.End + "\n\n", Provenance.Template)]);
+
+    /// <summary>True where a prompt that ends so has opened reasoning.</summary>
+    public bool OpensReasoning(string tail) =>
+        Reasoning is not null && tail.LastIndexOf(Reasoning.Start, StringComparison.Ordinal) > tail.LastIndexOf(Reasoning.End, StringComparison.Ordinal);
 
     /// <summary>A stream of tokens for a reader.</summary>
     public TokenReader Read(AnswerReader reader) => new(_tokenizer, reader, _marks);

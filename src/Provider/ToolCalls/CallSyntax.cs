@@ -5,6 +5,9 @@ namespace KvPrefetch.AI.ToolCalls;
 /// <summary>How one family of models writes calls. Reading is one pass over the text, and nothing that a model writes is an exception.</summary>
 internal abstract class CallSyntax
 {
+    // A model that goes on and on means none of them.
+    private const int MaxCalls = 256;
+
     private readonly Lazy<SearchValues<string>> _openers;
 
     protected CallSyntax() => _openers = new Lazy<SearchValues<string>>(() => SearchValues.Create([.. Openers], StringComparison.Ordinal));
@@ -25,6 +28,7 @@ internal abstract class CallSyntax
     {
         var (at, broken) = (0, -1);
         var calls = new List<ToolCall>();
+        var count = 0;
         while (at < text.Length)
         {
             var next = Next(text, at);
@@ -35,6 +39,12 @@ internal abstract class CallSyntax
 
             if ((at = next) == text.Length)
             {
+                break;
+            }
+
+            if (count >= MaxCalls)
+            {
+                broken = broken < 0 ? at : broken;
                 break;
             }
 
@@ -51,6 +61,7 @@ internal abstract class CallSyntax
                 }
 
                 parts.AddRange(calls.Select(call => new AnswerPart(AnswerPartKind.Call, "", call with { Name = tools.Resolve(call.Name) })));
+                count += calls.Count;
                 at = place.At;
             }
             else

@@ -13,9 +13,6 @@ internal sealed record MemoryPlan(int Pages, int ContextLength, int Sequences, l
     /// <summary>Tokens of a page.</summary>
     public const int PageSize = 16;
 
-    /// <summary>Share of the memory this process may use that the cache takes when nothing is said. Pages cost memory only once they are used.</summary>
-    private const double DefaultShare = 0.25;
-
     /// <param name="backend">Says what a page takes.</param>
     /// <param name="shape">The model's.</param>
     /// <param name="contextLength">Longest sequence asked for, in tokens; 0 takes what the model allows and the cache holds.</param>
@@ -33,7 +30,7 @@ internal sealed record MemoryPlan(int Pages, int ContextLength, int Sequences, l
 
         var context = contextLength > 0 ? contextLength : shape.MaxPositions;
         var pageBytes = shape.Cache.Sum(layer => backend.KvPageBytes(layer, PageSize));
-        var budget = cacheBytes > 0 ? cacheBytes : (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * DefaultShare);
+        var budget = cacheBytes > 0 ? cacheBytes : backend.CacheBudget;
         var sequences = FitSequences(budget, pageBytes, StateSlots.SlotBytes(shape.States), maxSequences, log);
         var stateBytes = sequences * StateSlots.SlotBytes(shape.States);
         var wanted = Math.Min(((context + (long)PageSize - 1) / PageSize) * sequences, int.MaxValue / 2);

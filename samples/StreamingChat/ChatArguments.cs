@@ -34,7 +34,7 @@ internal sealed record ChatArguments
         new("--ids", null, "print token ids, comma-separated, instead of text", (a, _) => a with { Ids = true }),
         new("--prompt-ids", "1,2,3", "these tokens as the prompt; with --ids no tokenizer is needed", (a, v) => a with { PromptIds = TokenIds(v) }),
         new("--stats", "json", "figures of each answer as one line of JSON on standard error", (a, v) => v == "json" ? a with { StatsAsJson = true } : throw new OptionException($"--stats can only be 'json', not '{Shortened(v)}'.")),
-        new("--threads", "N", "threads that compute; default: the processors of this process", (a, v) => a with { Threads = (int)Whole("--threads", v, 1, 1024) }),
+        new("--threads", "N", "threads that compute; default: the physical cores this process may use", (a, v) => a with { Threads = (int)Whole("--threads", v, 1, 1024) }),
         new("--help", null, "show this", (a, _) => a with { Help = true }),
     ];
 

@@ -3,7 +3,7 @@ namespace KvPrefetch.Engine;
 /// <summary>How an engine is set up. Immutable; every default is meant to be left alone.</summary>
 public sealed record EngineOptions
 {
-    /// <summary>Threads that compute; 0 takes the processors this process may use.</summary>
+    /// <summary>Threads that compute; 0 takes the physical cores that this process may use. Engines of one process with as many threads share them.</summary>
     public int Threads { get; init; }
 
     /// <summary>Longest sequence (prompt and output) a request may reach, in tokens; 0 takes what the model allows and memory holds.</summary>
@@ -56,6 +56,9 @@ public sealed record EngineStats
     public required int Threads { get; init; }
     public required int RunningSequences { get; init; }
     public required int WaitingSequences { get; init; }
+
+    /// <summary>Sequences that the last step computed on; 0 while idle.</summary>
+    public required int BatchSequences { get; init; }
     public required int PagesUsed { get; init; }
     public required int PagesTotal { get; init; }
     public required long KvCacheBytes { get; init; }

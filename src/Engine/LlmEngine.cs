@@ -84,6 +84,7 @@ public sealed class LlmEngine : IDisposable
         Threads = _backend.Threads,
         RunningSequences = _pump.Running,
         WaitingSequences = _pump.Waiting,
+        BatchSequences = _pump.BatchSequences,
         PagesUsed = _pool.UsedCount,
         PagesTotal = _pool.TotalCount,
         KvCacheBytes = _plan.Bytes,

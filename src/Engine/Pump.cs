@@ -29,6 +29,7 @@ internal sealed class Pump : IDisposable
     private long _promptTokens;
     private long _generatedTokens;
     private long _allocatedBytes;
+    private int _batchSequences;
 
     public Pump(Scheduler scheduler, ModelRunner runner, Sampler sampler, int maxSequences, int maxQueue)
     {
@@ -43,6 +44,9 @@ internal sealed class Pump : IDisposable
     public int Running => _scheduler.RunningCount;
     public int Waiting => Math.Max(0, Volatile.Read(ref _liveCount) - _scheduler.RunningCount);
     public long Preemptions => _scheduler.Preemptions;
+
+    /// <summary>Sequences of the last step; 0 while idle.</summary>
+    public int BatchSequences => Volatile.Read(ref _batchSequences);
     public long PromptTokens => Volatile.Read(ref _promptTokens);
     public long GeneratedTokens => Volatile.Read(ref _generatedTokens);
 
@@ -112,6 +116,7 @@ internal sealed class Pump : IDisposable
                 TakeIn();
                 if (_live.Count == 0)
                 {
+                    Volatile.Write(ref _batchSequences, 0);
                     _wake.Wait();
                     _wake.Reset();
                     continue;
@@ -136,6 +141,7 @@ internal sealed class Pump : IDisposable
         var batch = _scheduler.Next();
         if (batch.Count > 0)
         {
+            Start(batch);
             var logits = _runner.Run(batch);
             var tokens = Pick(batch, logits);
             _scheduler.Commit(batch, tokens);
@@ -143,6 +149,20 @@ internal sealed class Pump : IDisposable
         }
 
         PublishEnded();
+    }
+
+    /// <summary>Whoever is computed on for the first time has left the queue.</summary>
+    private void Start(Batch batch)
+    {
+        Volatile.Write(ref _batchSequences, batch.Count);
+        for (var i = 0; i < batch.Count; i++)
+        {
+            ref readonly var item = ref batch[i];
+            if (item.Start == 0)
+            {
+                _live[item.Sequence].Start();
+            }
+        }
     }
 
     private void TakeIn()

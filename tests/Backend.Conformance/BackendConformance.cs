@@ -89,7 +89,7 @@ public abstract partial class BackendConformance : IDisposable
     public void Norms(int rows, int columns, int groups)
     {
         float[] x = Values(rows * columns), addend = Values(rows * columns), gain = Values(columns), bias = Values(columns);
-        float[] expected = new float[6 * rows * columns], actual = new float[expected.Length];
+        float[] expected = new float[9 * rows * columns], actual = new float[expected.Length];
         foreach (var (backend, result) in Both(expected, actual))
         {
             using var pinned = new Pinned(MemoryMarshal.AsBytes<float>(gain).ToArray(), MemoryMarshal.AsBytes<float>(bias).ToArray());
@@ -113,6 +113,12 @@ public abstract partial class BackendConformance : IDisposable
             Keep(input);
             backend.Add(input, output, -1.5f, rows);
             Keep(input);
+            backend.MatchMagnitude(input, add, 0.4f, output, rows);
+            Keep(output);
+            backend.MatchMagnitude(output, input, 1e-5f, output, rows);
+            Keep(output);
+            backend.CutBelow(output, 0.7f, rows);
+            Keep(output);
         }
 
         AssertClose(expected, actual, 4e-6);
@@ -179,7 +185,7 @@ public abstract partial class BackendConformance : IDisposable
         {
             using var pinned = new Pinned(table);
             using var pages = backend.AllocateKvPages(KvLayout.Uniform(1, 1, 16, 16), [8]);
-            using var step = new Step(backend, pages, new Random(seed), Vocabulary, (0, 5), (3, 1), (0, 2));
+            using var step = new Step(backend, pages, new Random(seed), Vocabulary + 40, (0, 5), (3, 1), (0, 2));
             Rows output = Poisoned(backend, 8, Columns), gathered = Poisoned(backend, 3, Columns);
             backend.Embed(step.Inputs, step.Inputs.TokenIds, backend.LoadMatrix("table", type, Vocabulary, Columns, pinned[0]), 0.5f, output);
             backend.GatherRows(output, step.Inputs.SampleRows, gathered, 3);

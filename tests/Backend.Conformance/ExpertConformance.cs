@@ -26,10 +26,11 @@ public abstract partial class BackendConformance
         }
 
         var correction = Enumerable.Range(0, experts).Select(e => e % 3 * 1e-5f).ToArray();
+        var factors = Values(experts);
         float[] expected = new float[rows * chosen * 3 + experts + 1], actual = new float[expected.Length];
         foreach (var (backend, result) in Both(expected, actual))
         {
-            using var pinned = new Pinned(MemoryMarshal.AsBytes<float>(correction).ToArray());
+            using var pinned = new Pinned(MemoryMarshal.AsBytes<float>(correction).ToArray(), MemoryMarshal.AsBytes<float>(factors).ToArray());
             var routing = new Routing(experts, chosen, Enum.Parse<RouterFunction>(function))
             {
                 Correction = function == "Sigmoid" ? backend.LoadVector("correction", DType.F32, experts, pinned[0]) : null,
@@ -38,6 +39,7 @@ public abstract partial class BackendConformance
                 GroupBest = Math.Min(2, experts / groups),
                 Normalised = normalised,
                 Epsilon = 1e-20f,
+                Factors = experts > 20 ? backend.LoadVector("factors", DType.F32, experts, pinned[1]) : null,
                 Scale = 1.5f,
             };
             using var plan = ExpertPlan.Allocate(backend, rows, experts, chosen);

@@ -31,6 +31,9 @@ internal sealed record Routing(int Experts, int Chosen, RouterFunction Function)
     public bool Normalised { get; init; }
     public float Epsilon { get; init; }
 
+    /// <summary><c>[experts]</c> factor of each expert on its weight, normalised or not; or null.</summary>
+    public DeviceBuffer? Factors { get; init; }
+
     /// <summary>Factor on the weights.</summary>
     public float Scale { get; init; } = 1f;
 }

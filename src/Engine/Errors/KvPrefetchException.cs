@@ -72,6 +72,30 @@ public sealed class ChatTemplateException(ChatTemplateError reason, string messa
     public int? Line { get; } = line;
 }
 
+/// <summary>Why a grammar, a regular expression or a JSON schema was refused.</summary>
+public enum GrammarError
+{
+    /// <summary>It is malformed.</summary>
+    Invalid,
+    /// <summary>It asks for something that cannot be decided exactly.</summary>
+    Unsupported,
+    /// <summary>A budget (depth, size, states) ran out.</summary>
+    Limit,
+    /// <summary>Nothing can ever match it.</summary>
+    Unsatisfiable,
+    /// <summary>While it was followed, no token was left that could come next.</summary>
+    DeadEnd,
+}
+
+/// <summary>A grammar, a regular expression or a JSON schema cannot be used as a constraint.</summary>
+public sealed class GrammarException(GrammarError reason, string message, string? pointer = null) : KvPrefetchException("Grammar" + reason, message)
+{
+    public GrammarError Reason { get; } = reason;
+
+    /// <summary>JSON pointer into the schema, or null where it is none.</summary>
+    public string? Pointer { get; } = pointer;
+}
+
 /// <summary>The context cannot hold the prompt and what was asked for.</summary>
 public sealed class ContextLengthExceededException(int promptTokens, int maxTokens, int limit)
     : KvPrefetchException("ContextLengthExceeded", $"The prompt has {promptTokens} tokens and {maxTokens} more were asked for; the context holds {limit}.")
@@ -101,4 +125,20 @@ public sealed class InvalidRequestException(string message, string? paramName) :
 {
     /// <summary>Stable identifier, the same for all of these; <see cref="ArgumentException.ParamName"/> says which parameter.</summary>
     public string Code { get; } = "InvalidRequest";
+}
+
+/// <summary>A card cannot be used, or no longer. <see cref="KvPrefetchException.Code"/> says which.</summary>
+public sealed class DeviceException(string code, string message) : KvPrefetchException(code, message)
+{
+    /// <summary>There is no such device, or its driver or compiler is missing.</summary>
+    public const string Unavailable = "DeviceUnavailable";
+
+    /// <summary>The device has not enough memory left.</summary>
+    public const string OutOfMemory = "DeviceOutOfMemory";
+
+    /// <summary>The device or its driver failed; what was being done on it is lost.</summary>
+    public const string Fault = "DeviceFault";
+
+    /// <summary>The backend does not do what this model needs.</summary>
+    public const string Unsupported = "DeviceUnsupported";
 }

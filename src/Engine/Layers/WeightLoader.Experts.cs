@@ -37,9 +37,14 @@ internal sealed unsafe partial class WeightLoader
     public ExpertWeights StackedExperts(string gateUp, string down, int count, int hidden, int inner) =>
         new(Stack(gateUp, count, 2 * inner, hidden), Stack(down, count, hidden, inner));
 
-    /// <summary>Two tensors with inputs before outputs, <c>[count, hidden, 2 * inner]</c> with gate and up in turn and <c>[count, inner, hidden]</c>, and their biases <c>name_bias</c>; the matrices are copied.</summary>
+    /// <summary>Two tensors with inputs before outputs, <c>[count, hidden, 2 * inner]</c> with gate and up in turn and <c>[count, inner, hidden]</c>, and their biases <c>name_bias</c>; the matrices are copied. Or the same in four-bit floats with outputs before inputs, <c>_blocks</c> and <c>_scales</c>, used where they lie.</summary>
     public ExpertWeights TransposedExperts(string gateUp, string down, int count, int hidden, int inner)
     {
+        if (TryFourBitExperts(gateUp, down, count, hidden, inner, out var packed))
+        {
+            return packed;
+        }
+
         var (first, firstBias) = (Whole(gateUp, count, hidden, 2L * inner), Whole(gateUp + "_bias", count, 2L * inner));
         var (second, secondBias) = (Whole(down, count, inner, hidden), Whole(down + "_bias", count, hidden));
         Projection Half(int expert, int half) => new(

@@ -17,18 +17,14 @@ internal abstract class DecoderFamily : IModelFamily
     {
         Config = config;
         fields ??= new SizeFields();
-        if (config.Quantization is { } quantization)
-        {
-            throw config.Unsupported("quantization_config", $"'{quantization.FindString("quant_method") ?? "given"}'", "weights in BF16, F16 or F32");
-        }
-
+        Quantisation = Quantisation.Read(config);
         Hidden = config.GetInt32(fields.Hidden, 1, 1 << 20);
-        Inner = config.FindInt32(fields.Inner, 1, 1 << 22) ?? (fields.InnerPerHidden > 0 ? fields.InnerPerHidden * Hidden : config.GetInt32(fields.Inner, 1, 1 << 22));
+        Inner = fields.InnerPerLayer && config.FindInt32OrArray(fields.Inner, 1, 1 << 22, 1024) is { Length: > 0 } each ? each.Max() : config.FindInt32(fields.Inner, 1, 1 << 22) ?? (fields.InnerPerHidden > 0 ? fields.InnerPerHidden * Hidden : config.GetInt32(fields.Inner, 1, 1 << 22));
         Layers = fields.LayerCount ?? config.GetInt32(fields.Layers, 1, 1024);
         Vocabulary = config.GetInt32("vocab_size", 1, 1 << 24);
         MaxPositions = config.GetInt32(fields.Positions, 1, int.MaxValue);
         Epsilon = (float)config.GetDouble(epsilon, 1e-12, 1);
-        TiedHead = config.GetBoolean("tie_word_embeddings", tied);
+        TiedHead = config.TiesHead(tied);
         var heads = config.GetInt32(fields.Heads, 1, 4096);
         var kvHeads = fields.KvHeads is null ? heads : config.GetInt32(fields.KvHeads, 1, 4096, heads);
         if (heads % kvHeads != 0)
@@ -54,6 +50,7 @@ internal abstract class DecoderFamily : IModelFamily
     public virtual ModelShape Shape => new(Cache, Vocabulary, MaxPositions) { States = States };
 
     protected HfConfig Config { get; }
+    protected Quantisation? Quantisation { get; }
     protected int Hidden { get; }
     protected int Inner { get; init; }
     protected int Layers { get; }
@@ -92,29 +89,47 @@ internal abstract class DecoderFamily : IModelFamily
     /// <summary>Inner width of the widest unit that stands for itself.</summary>
     protected virtual int WidestInner => Inner;
 
+    /// <summary>At least as wide as every layer's.</summary>
+    protected virtual AttentionShape WidestAttention => Attention;
+
+    /// <summary>See <see cref="TransformerWidths.PerLayer"/>.</summary>
+    protected virtual int PerLayerColumns => 0;
+
+    /// <summary>Residual streams, where there are several.</summary>
+    protected virtual int Streams => 0;
+
     protected virtual float EmbeddingScale => 1f;
     protected virtual float LogitScale => 1f;
     protected virtual float LogitSoftCap => 0f;
 
     public IModel Build(WeightLoader weights, int maxTokens, int maxSamples)
     {
+        weights.Quantisation = Quantisation;
         weights.IgnoreSuffix(".rotary_emb.inv_freq");    // written by old transformers; computed from the config
         if (TiedHead)
         {
             weights.IgnoreSuffix(Names.Head + ".weight");
         }
 
-        Array.ForEach(Names.LeftAlone, weights.IgnorePrefix);
         var body = weights.Contains(Names.Prefix + Names.Table + ".weight") || !Names.PrefixMayLack ? weights.Scope(Names.Prefix) : weights;
         LeaveAlone(body);
+        Array.ForEach(Names.Beside, weights.IgnorePrefix);
         var table = body.Matrix(Names.Table + ".weight", Vocabulary, Hidden);
         var positions = Names.Positions is null ? null : body.Matrix(Names.Positions + ".weight", MaxPositions, Hidden);
-        Block[] blocks = [.. Enumerable.Range(0, Layers).SelectMany(i => Layer(body.Scope($"{Names.Layers}.{i}."), i))];
+        var embedding = new Embedding(table, EmbeddingScale, positions) { PerLayer = PerLayer(body) };
+        Block[] blocks = [.. Before(body), .. Enumerable.Range(0, Layers).SelectMany(i => Layer(body.Scope($"{Names.Layers}.{i}."), i)), .. After(body)];
         var head = new Head(FinalNorm(body), [TiedHead ? new Projection(table, Bias: null) : OutputHead(weights)], LogitScale, LogitSoftCap);
         weights.Complete();
-        var widths = new TransformerWidths(Hidden, WidestInner, Attention, Rotary.Count == 0 ? [0] : [.. Rotary.Select(r => 2 * r.Inverse.Length)], Vocabulary) { Experts = ExpertWidths, Projected = Projected, Scanned = Scanned };
+        var widths = new TransformerWidths(Hidden, WidestInner, WidestAttention, Rotary.Count == 0 ? [0] : [.. Rotary.Select(r => 2 * r.Inverse.Length)], Vocabulary)
+        {
+            Experts = ExpertWidths,
+            Projected = Projected,
+            Scanned = Scanned,
+            PerLayer = PerLayerColumns,
+            Streams = Streams * Hidden,
+        };
         var scratch = new TransformerScratch(weights.Backend, maxTokens, maxSamples, widths);
-        return new DecoderModel(new Decoder(weights.Backend, new Embedding(table, EmbeddingScale, positions), Rotary, blocks, head, scratch), weights.Copies);
+        return new DecoderModel(new Decoder(weights.Backend, embedding, Rotary, blocks, head, scratch), weights.Copies);
     }
 
     /// <summary>Says which tensors beside the layers' the model does without.</summary>
@@ -122,6 +137,15 @@ internal abstract class DecoderFamily : IModelFamily
     protected virtual void LeaveAlone(WeightLoader body)
     {
     }
+
+    /// <summary>Embeddings that each layer has of its own.</summary>
+    protected virtual PerLayerEmbedding? PerLayer(WeightLoader body) => null;
+
+    /// <summary>Blocks before the first layer.</summary>
+    protected virtual IEnumerable<Block> Before(WeightLoader body) => [];
+
+    /// <summary>Blocks behind the last layer.</summary>
+    protected virtual IEnumerable<Block> After(WeightLoader body) => [];
 
     /// <summary>The blocks of layer <paramref name="i"/>; names are relative to the layer.</summary>
     protected abstract IEnumerable<Block> Layer(WeightLoader weights, int i);
@@ -142,8 +166,13 @@ internal abstract class DecoderFamily : IModelFamily
     /// <summary>The one kind of positions of most families.</summary>
     protected RotaryFrequencies ReadRotary(double defaultPartial = 1, string? layerType = null, double defaultTheta = 10_000, params ReadOnlySpan<string> alsoKnown)
     {
-        var rope = RopeParameters.Read(Config, defaultTheta, defaultPartial, layerType, alsoKnown);
-        var rotaryDim = rope.Kind == RopeKind.Proportional ? Attention.HeadDim : (int)(Attention.HeadDim * rope.PartialRotaryFactor);
+        return Frequencies(RopeParameters.Read(Config, defaultTheta, defaultPartial, layerType, alsoKnown), Attention.HeadDim);
+    }
+
+    /// <summary>The positions of heads of a size.</summary>
+    protected RotaryFrequencies Frequencies(RopeParameters rope, int headDim)
+    {
+        var rotaryDim = rope.Kind == RopeKind.Proportional ? headDim : (int)(headDim * rope.PartialRotaryFactor);
         return rotaryDim is > 0 && rotaryDim % 2 == 0
             ? RotaryPositions.Frequencies(rope, rotaryDim)
             : throw Config.Invalid("rope_parameters", $"turns {rotaryDim} elements of a head; it must be an even number above 0");

@@ -8,6 +8,9 @@ internal sealed record SizeFields
 
     /// <summary>The inner width where its field is absent, as a multiple of the hidden one; 0: the field must be there.</summary>
     public int InnerPerHidden { get; init; }
+
+    /// <summary>The inner width may be a list with an entry for each layer, which the family reads itself; the largest counts here.</summary>
+    public bool InnerPerLayer { get; init; }
     public string Layers { get; init; } = "num_hidden_layers";
 
     /// <summary>The number of layers, where the family counts them in another way than by that field.</summary>
@@ -36,6 +39,6 @@ internal sealed record BodyNames
     public string Norm { get; init; } = "norm";
     public string Head { get; init; } = "lm_head";
 
-    /// <summary>How names of tensors begin that the model does without, such as those that predict further tokens.</summary>
-    public string[] LeftAlone { get; init; } = [];
+    /// <summary>Beginnings of names beside the model that it does without, such as those of a head that guesses further tokens.</summary>
+    public string[] Beside { get; init; } = [];
 }

@@ -18,7 +18,12 @@ internal static class ModelCatalog
         ["falcon_h1"] = c => new FalconH1(c),
         ["gemma"] = c => new Gemma(c),
         ["gemma2"] = c => new Gemma2(c),
+        ["gemma3"] = c => new Wrapped(c),
+        ["gemma3n"] = c => new Wrapped(c),
+        ["gemma3n_text"] = c => new Gemma3nText(c),
         ["gemma3_text"] = c => new Gemma3Text(c),
+        ["gemma4"] = c => new Wrapped(c),
+        ["gemma4_text"] = c => new Gemma4Text(c),
         ["glm4"] = c => new Glm4(c),
         ["glm4_moe"] = c => new Glm4Moe(c),
         ["gpt2"] = c => new Gpt2(c),
@@ -40,6 +45,7 @@ internal static class ModelCatalog
         ["ministral"] = c => new Mistral(c),
         ["ministral3"] = c => new Ministral3(c),
         ["mistral"] = c => new Mistral(c),
+        ["mistral3"] = c => new Wrapped(c),
         ["mixtral"] = c => new Mixtral(c),
         ["nemotron"] = c => new Nemotron(c),
         ["nemotron_h"] = c => new NemotronH(c),
@@ -52,6 +58,7 @@ internal static class ModelCatalog
         ["qwen2"] = c => new Qwen2(c),
         ["qwen2_moe"] = c => new Qwen2Moe(c),
         ["qwen3"] = c => new Qwen3(c),
+        ["qwen3_5"] = c => new Wrapped(c),
         ["qwen3_5_moe_text"] = c => new Qwen35MoeText(c),
         ["qwen3_5_text"] = c => new Qwen35Text(c),
         ["qwen3_moe"] = c => new Qwen3Moe(c),
@@ -69,5 +76,5 @@ internal static class ModelCatalog
     /// <exception cref="UnsupportedModelException">The model_type is not known, or something in the config is not supported.</exception>
     public static IModelFamily Describe(HfConfig config) => Families.TryGetValue(config.ModelType, out var create)
         ? create(config)
-        : throw new UnsupportedModelException($"config.json: model_type '{config.ModelType}' is not known; known are {string.Join(", ", Families.Keys)}.", "model_type");
+        : throw new UnsupportedModelException($"{config.File}: {config.FullName("model_type")} {Excerpt.Of(config.ModelType)} is not known; known are {string.Join(", ", Families.Keys)}.", config.FullName("model_type"));
 }

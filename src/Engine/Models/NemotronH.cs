@@ -52,7 +52,7 @@ internal sealed class NemotronH : DecoderFamily
 
     protected override ExpertWidths? ExpertWidths { get; }
     protected override int WidestInner => Math.Max(Inner, _sharedInner);
-    protected override BodyNames Names { get; } = new() { Prefix = "backbone.", Table = "embeddings", Norm = "norm_f", LeftAlone = ["mtp."] };
+    protected override BodyNames Names { get; } = new() { Prefix = "backbone.", Table = "embeddings", Norm = "norm_f", Beside = ["mtp."] };
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i)
     {

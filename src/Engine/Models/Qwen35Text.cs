@@ -33,7 +33,7 @@ internal class Qwen35Text : DecoderFamily
         Scanned = _delta.Shape.ValueColumns;
     }
 
-    protected override BodyNames Names { get; } = new() { LeftAlone = ["mtp."] };
+    protected override BodyNames Names { get; } = new() { Beside = ["mtp."] };
 
     protected override Norm FinalNorm(WeightLoader weights) => weights.RmsNorm("norm", Hidden, Epsilon, offset: 1);
 

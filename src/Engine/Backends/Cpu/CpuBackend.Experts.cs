@@ -19,6 +19,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             WeightsStride = plan.Weights.Stride,
             Ids = (int*)_experts.Ids.Address,
             Correction = routing.Correction is null ? null : (float*)routing.Correction.Address,
+            Factors = routing.Factors is null ? null : (float*)routing.Factors.Address,
             Experts = routing.Experts,
             Chosen = routing.Chosen,
             Groups = routing.Groups,
@@ -36,6 +37,12 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
 
     public void ExpertLinear(Rows x, ExpertPlan plan, ReadOnlySpan<Projection[]> experts, Rows output, int places)
     {
+        if (experts[0][0].Matrix.Packed is not null)
+        {
+            PackedExpertLinear(x, plan, experts, output, places);
+            return;
+        }
+
         switch (experts[0][0].Matrix.Type)
         {
             case DType.BF16:

@@ -16,11 +16,11 @@ internal enum VectorWidth
 /// <summary>Makes CPU backends.</summary>
 internal static class CpuBackend
 {
-    /// <param name="threads">Threads that compute; 0 takes the processors this process may use.</param>
+    /// <param name="threads">Threads that compute; 0 takes the physical cores that this process may use.</param>
     /// <param name="width">Tests name a width; everybody else takes the default.</param>
     public static IBackend Create(int threads = 0, VectorWidth width = VectorWidth.Auto)
     {
-        threads = threads > 0 ? threads : Environment.ProcessorCount;
+        threads = threads > 0 ? threads : Processors.Physical;
         if (width == VectorWidth.Auto)
         {
             width = Vector512.IsHardwareAccelerated ? VectorWidth.Bits512 : Vector256.IsHardwareAccelerated ? VectorWidth.Bits256 : VectorWidth.Bits128;
@@ -44,10 +44,11 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     private const long WorthSharing = 64 * 1024;
 
     private readonly WorkerPool _pool;
+    private bool _disposed;
     private DeviceBuffer _arranged = DeviceBuffer.OnHost(DType.F32, 1);
     private DeviceBuffer _attentionScratch = DeviceBuffer.OnHost(DType.F32, 1);
 
-    public CpuBackend(int threads) => _pool = new WorkerPool(threads);
+    public CpuBackend(int threads) => _pool = WorkerPool.Rent(threads);
 
     public string Name => $"cpu ({TLanes.Width * 32}-bit vectors)";
     public int Threads => _pool.Threads;
@@ -85,6 +86,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         {
             Table = (byte*)table.Data.Address,
             Type = table.Type,
+            TableRows = table.Rows,
             Ids = Ints(ids),
             Scale = scale,
             Output = Floats(output),
@@ -166,15 +168,49 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         ShareRows(ref job, rows, (cap == 0 ? 1L : 8L) * x.Columns);
     }
 
+    public void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows)
+    {
+        var job = new MagnitudeKernel<TLanes, V>
+        {
+            X = Floats(x),
+            XStride = x.Stride,
+            Reference = Floats(reference),
+            ReferenceStride = reference.Stride,
+            Floor = floor,
+            Output = Floats(output),
+            OutputStride = output.Stride,
+            Columns = x.Columns,
+        };
+        ShareRows(ref job, rows, x.Columns);
+    }
+
+    public void CutBelow(Rows x, float deviations, int rows)
+    {
+        var job = new CutKernel<TLanes, V> { X = Floats(x), XStride = x.Stride, Deviations = deviations, Columns = x.Columns };
+        ShareRows(ref job, rows, x.Columns);
+    }
+
     public void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows)
     {
         // Matrices of one type go together; a checkpoint may mix types.
         var targets = stackalloc LinearTarget[projections.Length];
         for (var i = 0; i < projections.Length;)
         {
+            int first = i, count = 0, outputs = 0;
+            if (projections[i].Matrix.Packed is not null)
+            {
+                for (; i < projections.Length && projections[i].Matrix.Packed is not null; i++)
+                {
+                    outputs += projections[i].Matrix.Rows;
+                }
+
+                PackedLinear(x, projections[first..i], output, rows);
+                output = output.Slice(outputs, output.Columns - outputs);
+                continue;
+            }
+
             var type = projections[i].Matrix.Type;
-            int count = 0, outputs = 0;
-            for (; i < projections.Length && projections[i].Matrix.Type == type; i++)
+            for (; i < projections.Length && projections[i].Matrix.Packed is null && projections[i].Matrix.Type == type; i++)
             {
                 var (matrix, bias) = projections[i];
                 targets[count++] = new LinearTarget((byte*)matrix.Data.Address, bias is null ? null : (float*)bias.Address, matrix.Rows, outputs);
@@ -296,9 +332,16 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
 
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         _pool.Dispose();
         _arranged.Dispose();
         _attentionScratch.Dispose();
+        _unpacked.Dispose();
         _experts.Dispose();
     }
 

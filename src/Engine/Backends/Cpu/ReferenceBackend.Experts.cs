@@ -20,7 +20,7 @@ internal sealed unsafe partial class ReferenceBackend
             for (var c = 0; c < routing.Chosen; c++)
             {
                 ids[(row * routing.Chosen) + c] = chosen[c];
-                Download(plan.Weights, row)[c] = (float)(scores[chosen[c]] / total * routing.Scale);
+                Download(plan.Weights, row)[c] = (float)(scores[chosen[c]] / total * routing.Scale * (routing.Factors is null ? 1 : Floats(routing.Factors)[chosen[c]]));
             }
         }
 

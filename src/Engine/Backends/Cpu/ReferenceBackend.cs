@@ -11,6 +11,8 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
     public Weight LoadMatrix(string name, DType type, int rows, int columns, nint address) =>
         new(name, type, rows, columns, new DeviceBuffer(address, type, (long)rows * columns, owner: null));
 
+    public Weight LoadPacked(string name, PackedMatrix matrix) => new(name, DType.U8, matrix.Rows, matrix.Columns, new DeviceBuffer(matrix.Codes, DType.U8, matrix.CodeBytes, owner: null)) { Packed = matrix };
+
     public DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0) => HostFloats.Vector(type, length, address, offset);
 
     public Rows AllocateRows(int rows, int columns) => new(DeviceBuffer.OnHost(DType.F32, (long)rows * columns), columns, columns);
@@ -28,7 +30,7 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
     {
         for (var t = 0; t < step.TokenCount; t++)
         {
-            WeightRow(table, Ints(ids)[t]).CopyTo(Download(output, t));
+            WeightRow(table, Ints(ids)[t] < table.Rows ? Ints(ids)[t] : 0).CopyTo(Download(output, t));
             ScaleAndCap(Row(output, t), scale, 0, 1);
         }
     }
@@ -94,6 +96,35 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
             foreach (ref var value in Download(x, row))
             {
                 value = (float)(cap == 0 ? value * scale : cap * Math.Tanh((double)value * scale / cap));
+            }
+        }
+    }
+
+    public void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows)
+    {
+        double MeanSquare(Rows view, int row) => Download(view, row).ToArray().Average(v => (double)v * v);
+
+        for (var row = 0; row < rows; row++)
+        {
+            var factor = Math.Sqrt(MeanSquare(reference, row)) / Math.Sqrt(Math.Max(MeanSquare(x, row), floor));
+            Span<float> from = Download(x, row), to = Download(output, row);
+            for (var i = 0; i < from.Length; i++)
+            {
+                to[i] = (float)(from[i] * factor);
+            }
+        }
+    }
+
+    public void CutBelow(Rows x, float deviations, int rows)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            var values = Download(x, row).ToArray();
+            var mean = values.Average(v => (double)v);
+            var cut = mean + (deviations * Math.Sqrt(values.Average(v => (v - mean) * (v - mean))));
+            foreach (ref var value in Download(x, row))
+            {
+                value = (float)Math.Max(0, value - cut);
             }
         }
     }
@@ -261,6 +292,11 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
 
     private static float[] WeightRow(Weight weight, int row)
     {
+        if (weight.Packed is { } packed)
+        {
+            return [.. Enumerable.Range(0, weight.Columns).Select(k => PackedReader.Element(packed, row, k))];
+        }
+
         var values = new float[weight.Columns];
         HostFloats.Read((byte*)weight.Data.Address + ((long)row * weight.Columns * weight.Type.ByteSize()), weight.Type, values);
         return values;

@@ -8,10 +8,14 @@ namespace KvPrefetch.Engine.Backends.Cuda;
 
 /// <summary>Rows on the card: address of the first element, elements from one row to the next.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal readonly struct RowsView(Rows rows)
+internal readonly struct RowsView(nint data, long stride)
 {
-    public readonly nint Data = rows.Buffer.Address + (rows.Column * sizeof(float));
-    public readonly long Stride = rows.Stride;
+    public readonly nint Data = data;
+    public readonly long Stride = stride;
+
+    public RowsView(Rows rows) : this(rows.Buffer.Address + (rows.Column * sizeof(float)), rows.Stride)
+    {
+    }
 }
 
 [StructLayout(LayoutKind.Sequential)]

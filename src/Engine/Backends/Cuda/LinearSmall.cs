@@ -14,7 +14,7 @@ internal static class LinearSmall
     private const int SlotBytes = 8 * ((Chunk * 2) + 64);
 
     /// <summary>Whether the kernel can take it: where the weights and rows lie, and whether the activations fit into shared memory beside a ring.</summary>
-    public static bool Takes(CudaContext context, DType type, in LinearParams parameters)
+    public static bool Takes(CudaContext context, DType type, LinearParams parameters)
     {
         if (context.Architecture < 90 || type is not (DType.F16 or DType.BF16) || parameters.Rows is < 1 or > MaxRows || parameters.Inputs % 8 != 0
             || (parameters.X.Data & 15) != 0 || parameters.X.Stride % 4 != 0 || Stages(context.SharedBytes, parameters.Rows, parameters.Inputs) == 0)
@@ -42,7 +42,7 @@ internal static class LinearSmall
         Overlaps = true,
     };
 
-    public static void Launch(CudaContext context, KernelCache kernels, CudaStream stream, DType type, in LinearParams parameters)
+    public static void Launch(CudaContext context, KernelCache kernels, CudaStream stream, DType type, LinearParams parameters)
     {
         var stages = Stages(context.SharedBytes, parameters.Rows, parameters.Inputs);
         kernels.Get(Spec(type, parameters.Rows, stages, context.SharedBytes - 1024)).Launch(stream, context.Multiprocessors, 1, 1, parameters, Shared(parameters.Rows, parameters.Inputs, stages));

@@ -27,3 +27,19 @@ public sealed class CpuOneThreadConformance(ITestOutputHelper output) : BackendC
 {
     private protected override IBackend Create() => CpuBackend.Create(1);
 }
+
+/// <summary>Activations rounded to bfloat16, assembled products where the machine has them.</summary>
+public sealed class CpuFastConformance(ITestOutputHelper output) : BackendConformance(output)
+{
+    private protected override bool RoundsActivations => true;
+
+    private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: Arithmetic.Fast);
+}
+
+/// <summary>The same by managed kernels.</summary>
+public sealed class CpuFastManagedConformance(ITestOutputHelper output) : BackendConformance(output)
+{
+    private protected override bool RoundsActivations => true;
+
+    private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: Arithmetic.Fast, kernels: CpuKernels.Managed);
+}

@@ -18,6 +18,8 @@ internal sealed class ModelRunner : IDisposable
     private readonly Section _rotaryLengths;
     private readonly Section _rowStarts;
     private readonly Section _tableStarts;
+    private readonly int _groups;
+    private readonly int _maxSequences;
     private readonly Section _slots;
     private readonly Section _sampleRows;
     private readonly Section _tables;
@@ -42,7 +44,9 @@ internal sealed class ModelRunner : IDisposable
         _positions = Reserve(maxTokens);
         _rotaryLengths = Reserve(maxTokens);
         _rowStarts = Reserve(maxSequences + 1);
-        _tableStarts = Reserve(maxSequences);
+        _groups = pages.Layout.Windows.Length;
+        _maxSequences = maxSequences;
+        _tableStarts = Reserve(_groups * maxSequences);
         _slots = Reserve(maxSequences);
         _sampleRows = Reserve(maxSequences);
         _tables = Reserve(pages.TotalPages);
@@ -61,7 +65,6 @@ internal sealed class ModelRunner : IDisposable
             ref readonly var item = ref batch[i];
             var sequence = item.Sequence;
             _staging[_rowStarts.At(i)] = row;
-            _staging[_tableStarts.At(i)] = table;
             _staging[_slots.At(i)] = sequence.Slot;
             sequence.Tokens.Slice(item.Start, item.Count).CopyTo(_staging.AsSpan(_tokenIds.At(row), item.Count));
             for (var t = item.Start; t < item.Start + item.Count; t++, row++)
@@ -70,8 +73,15 @@ internal sealed class ModelRunner : IDisposable
                 _staging[_rotaryLengths.At(row)] = Math.Max(t + 1, sequence.PromptCount);
             }
 
-            sequence.Pages.CopyTo(_staging.AsSpan(_tables.At(table), sequence.Pages.Length));
-            table += sequence.Pages.Length;
+            for (var g = 0; g < _groups; g++)
+            {
+                // Where the table of a sequence that has given pages back would have begun: none of those is read.
+                var pages = sequence.Table(g);
+                _staging[_tableStarts.At((g * _maxSequences) + i)] = table - pages.First;
+                pages.Pages.CopyTo(_staging.AsSpan(_tables.Start + table, pages.Pages.Length));
+                table += pages.Pages.Length;
+            }
+
             if (item.Samples)
             {
                 _staging[_sampleRows.At(sample++)] = row - 1;
@@ -90,7 +100,7 @@ internal sealed class ModelRunner : IDisposable
             RotaryLengths = _rotaryLengths.On(_device),
             RowStarts = _rowStarts.On(_device),
             BlockTableStarts = _tableStarts.On(_device),
-            TableStride = _tableStarts.Count,
+            TableStride = _maxSequences,
             BlockTables = _tables.On(_device),
             SampleRows = _sampleRows.On(_device),
             Slots = _slots.On(_device),

@@ -17,6 +17,7 @@ internal sealed record ChatArguments
     public int[]? PromptIds { get; private init; }
     public bool StatsAsJson { get; private init; }
     public int? Threads { get; private init; }
+    public bool Describe { get; private init; }
     public bool Help { get; private init; }
 
     private sealed record Option(string Name, string? Value, string Help, Func<ChatArguments, string, ChatArguments> Apply);
@@ -35,6 +36,7 @@ internal sealed record ChatArguments
         new("--prompt-ids", "1,2,3", "these tokens as the prompt; with --ids no tokenizer is needed", (a, v) => a with { PromptIds = TokenIds(v) }),
         new("--stats", "json", "figures of each answer as one line of JSON on standard error", (a, v) => v == "json" ? a with { StatsAsJson = true } : throw new OptionException($"--stats can only be 'json', not '{Shortened(v)}'.")),
         new("--threads", "N", "threads that compute; default: the physical cores this process may use", (a, v) => a with { Threads = (int)Whole("--threads", v, 1, 1024) }),
+        new("--describe", null, "say what the folder holds and what memory it needs, without loading weights, and exit", (a, _) => a with { Describe = true }),
         new("--help", null, "show this", (a, _) => a with { Help = true }),
     ];
 

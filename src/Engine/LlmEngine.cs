@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using KvPrefetch.Engine.Backends;
-using KvPrefetch.Engine.Backends.Cpu;
 using KvPrefetch.Engine.Checkpoints;
 using KvPrefetch.Engine.Execution;
 using KvPrefetch.Engine.KvCache;
@@ -92,6 +91,7 @@ public sealed class LlmEngine : IDisposable
         GeneratedTokens = _pump.GeneratedTokens,
         Preemptions = _pump.Preemptions,
         LoadTime = _loadTime,
+        Device = BackendChoice.Device(_backend),
         Faulted = _pump.Fault is not null,
     };
 
@@ -114,7 +114,8 @@ public sealed class LlmEngine : IDisposable
     public static LlmEngine Load(string folder, EngineOptions? options = null, IProgress<ModelLoadProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         options ??= new EngineOptions();
-        return Load(folder, options, () => CpuBackend.Create(options.Threads), progress, cancellationToken);
+        options.Validate();
+        return BackendChoice.Load(options, createBackend => Load(folder, options, createBackend, progress, cancellationToken));
     }
 
     /// <summary>The same on a backend of the caller's choice, which the engine owns from then on.</summary>

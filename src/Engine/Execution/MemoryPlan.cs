@@ -14,9 +14,6 @@ internal sealed record MemoryPlan(KvLayout Layout, int[] Pages, int ContextLengt
     /// <summary>Tokens of a page.</summary>
     public const int PageSize = 16;
 
-    /// <summary>Share of the memory this process may use that the cache takes when nothing is said. Pages cost memory only once they are used.</summary>
-    private const double DefaultShare = 0.25;
-
     /// <param name="backend">Says what a page takes.</param>
     /// <param name="shape">The model's.</param>
     /// <param name="contextLength">Longest sequence asked for, in tokens; 0 takes what the model allows and the cache holds.</param>
@@ -36,7 +33,7 @@ internal sealed record MemoryPlan(KvLayout Layout, int[] Pages, int ContextLengt
         var context = contextLength > 0 ? contextLength : shape.MaxPositions;
         var layout = new KvLayout(shape.Cache, PageSize);
         long[] bytes = [.. layout.Windows.Select((_, group) => layout.PageBytes(backend, group))];
-        var budget = cacheBytes > 0 ? cacheBytes : (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * DefaultShare);
+        var budget = cacheBytes > 0 ? cacheBytes : backend.CacheBudget;
         var sequences = FitSequences(budget, bytes.Sum(), StateSlots.SlotBytes(shape.States), maxSequences, log);
         var stateBytes = sequences * StateSlots.SlotBytes(shape.States);
         var wanted = (int)Math.Min(((context + (long)PageSize - 1) / PageSize) * sequences, int.MaxValue / 2);

@@ -23,6 +23,9 @@ internal sealed class ModelRunner : IDisposable
     private readonly Section _slots;
     private readonly Section _sampleRows;
     private readonly Section _tables;
+    private readonly Action _forward;
+    private StepInputs _step;
+    private Rows _logits;
 
     /// <param name="backend">Where the model lives.</param>
     /// <param name="model">The model; disposed with the runner, as pages and states are.</param>
@@ -49,6 +52,7 @@ internal sealed class ModelRunner : IDisposable
         _tables = Reserve(pages.TotalPages);
         _staging = new int[length];
         _device = backend.AllocateInts(length);
+        _forward = () => _logits = _model.Forward(_step);
     }
 
     /// <summary>Runs the tokens of a batch. The result is valid until the next call.</summary>
@@ -86,7 +90,7 @@ internal sealed class ModelRunner : IDisposable
 
         _staging[_rowStarts.At(batch.Count)] = row;
         _backend.Upload(_staging.AsSpan(0, _tables.Start + table), _device);
-        return _model.Forward(new StepInputs
+        _step = new StepInputs
         {
             TokenCount = row,
             SequenceCount = batch.Count,
@@ -102,7 +106,12 @@ internal sealed class ModelRunner : IDisposable
             Slots = _slots.On(_device),
             Pages = _pages,
             States = _states,
-        });
+        };
+
+        // Steps in which every sequence has one token and samples differ in their integers alone.
+        _backend.Run(row == batch.Count && sample == row ? row : 0, _forward);
+        _backend.Fetch(_logits, sample);
+        return _logits;
     }
 
     /// <summary>Logits of one row, on the host; may be written to until the next step.</summary>

@@ -151,7 +151,7 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
 
                 for (var i = 0; i < count; i++)
                 {
-                    Accumulate(accumulator + ((long)i * valueDim), corrections[i], scores + (i * PageSize), values, from[i], to[i]);
+                    Accumulate(0, accumulator + ((long)i * valueDim), corrections[i], scores + (i * PageSize), values, from[i], to[i]);
                 }
             }
         }
@@ -297,11 +297,15 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     }
 
     /// <summary>accumulator = accumulator * correction + sum over the tokens from..to, in order, of weight * value.</summary>
-    private readonly void Accumulate(float* accumulator, float correction, float* weights, float* values, int from, int to) => AccumulateFrom(0, accumulator, correction, weights, values, from, to);
-
-    /// <summary>Elements from i on.</summary>
+    /// <param name="i">First element; those before it are somebody else's.</param>
+    /// <param name="accumulator"><c>[valueDim]</c></param>
+    /// <param name="correction">Factor on what is there.</param>
+    /// <param name="weights"><c>[pageSize]</c></param>
+    /// <param name="values">The page's.</param>
+    /// <param name="from">First token.</param>
+    /// <param name="to">Behind the last token.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void AccumulateFrom(int i, float* accumulator, float correction, float* weights, float* values, int from, int to)
+    private readonly void Accumulate(int i, float* accumulator, float correction, float* weights, float* values, int from, int to)
     {
         var factor = TLanes.Broadcast(correction);
         int valueDim = ValueDim, pitch = ValuesInKeys ? HeadDim : ValueDim;
@@ -395,7 +399,7 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
         {
             for (var state = 0; state < Together; state++)
             {
-                AccumulateFrom(i, accumulators + ((long)state * valueDim), corrections[state], weights + (state * pageSize), values, from, to);
+                Accumulate(i, accumulators + ((long)state * valueDim), corrections[state], weights + (state * pageSize), values, from, to);
             }
         }
     }

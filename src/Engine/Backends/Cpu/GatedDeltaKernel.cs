@@ -30,51 +30,65 @@ internal unsafe struct GatedDeltaKernel<TLanes, V> : IParallelJob
     public readonly void Run(int from, int end, int thread)
     {
         var scratch = stackalloc float[4 * MaxKeyDim];
+        var x = new Vectors(scratch, scratch + MaxKeyDim, scratch + (2 * MaxKeyDim), scratch + (3 * MaxKeyDim));
         for (var item = from; item < end; item++)
         {
-            Walk(item / Shape.ValueHeads, item % Shape.ValueHeads, scratch);
+            Walk(item / Shape.ValueHeads, item % Shape.ValueHeads, x);
         }
     }
 
-    private readonly void Walk(int sequence, int head, float* scratch)
+    private readonly void Walk(int sequence, int head, Vectors x)
     {
-        int keyDim = Shape.KeyDim, keyHead = head / (Shape.ValueHeads / Shape.KeyHeads) * keyDim;
-        float* q = scratch, k = q + keyDim, decays = k + keyDim, asked = decays + keyDim;
-        var state = Step.State(sequence) + ((long)head * keyDim * Shape.ValueDim);
+        int keyDim = Shape.KeyDim, valueDim = Shape.ValueDim;
+        var state = Step.State(sequence) + ((long)head * keyDim * valueDim);
         if (Step.Begins(sequence))
         {
-            new Span<float>(state, keyDim * Shape.ValueDim).Clear();
+            new Span<float>(state, keyDim * valueDim).Clear();
         }
 
-        var rate = -Math.Exp(LogDecay[head]);
         for (var t = Step.FirstRow(sequence); t < Step.EndRow(sequence); t++)
         {
-            var row = Qkv + (t * QkvStride);
-            UnitLength(row + keyHead, q, keyDim, 1 / Math.Sqrt(keyDim));
-            UnitLength(row + Shape.KeyColumns + keyHead, k, keyDim, 1);
-            for (var i = 0; i < DecayPerHead; i++)
-            {
-                var column = (head * DecayPerHead) + i;
-                decays[i] = (float)Math.Exp(rate * Scalars.SoftPlus(Decays[(t * DecaysStride) + column] + (double)DecayBias[column]));
-            }
-
-            if (DecayPerHead == 1)
-            {
-                new Span<float>(decays, keyDim).Fill(decays[0]);
-            }
-
-            for (var i = 0; i < keyDim; i++)
-            {
-                asked[i] = decays[i] * k[i];
-            }
-
-            var beta = (float)(Shape.BetaScale * Scalars.Sigmoid(Betas[(t * BetasStride) + head]));
-            var v = (long)head * Shape.ValueDim;
-            Token(state, new Vectors(q, k, decays, asked), row + (2 * Shape.KeyColumns) + v, beta, Output + (t * OutputStride) + v);
+            var beta = Prepare(t, head, x);
+            var v = Qkv + (t * QkvStride) + (2 * Shape.KeyColumns) + ((long)head * valueDim);
+            Token(state, x, v, beta, Output + (t * OutputStride) + ((long)head * valueDim));
         }
     }
 
-    /// <summary>What the state knows of k is read from it as it was, with the decay in what is asked; so it is written once. Columns of a vector or of four, with the same bits.</summary>
+    /// <summary>Everything of a token but its values.</summary>
+    /// <returns>How much of what is known it replaces.</returns>
+    private readonly float Prepare(int t, int head, Vectors x)
+    {
+        int keyDim = Shape.KeyDim, keyHead = head / (Shape.ValueHeads / Shape.KeyHeads) * keyDim;
+        var row = Qkv + (t * QkvStride);
+        UnitLength(row + keyHead, x.Q, keyDim, 1 / Math.Sqrt(keyDim));
+        UnitLength(row + Shape.KeyColumns + keyHead, x.K, keyDim, 1);
+        var rate = -Math.Exp(LogDecay[head]);
+        for (var i = 0; i < DecayPerHead; i++)
+        {
+            var column = (head * DecayPerHead) + i;
+            x.Decays[i] = (float)Math.Exp(rate * Scalars.SoftPlus(Decays[(t * DecaysStride) + column] + (double)DecayBias[column]));
+        }
+
+        if (DecayPerHead == 1)
+        {
+            new Span<float>(x.Decays, keyDim).Fill(x.Decays[0]);
+        }
+
+        var r = 0;
+        for (; r + TLanes.Width <= keyDim; r += TLanes.Width)
+        {
+            TLanes.Store(TLanes.Multiply(TLanes.Load(x.Decays + r), TLanes.Load(x.K + r)), x.Asked + r);
+        }
+
+        for (; r < keyDim; r++)
+        {
+            x.Asked[r] = x.Decays[r] * x.K[r];
+        }
+
+        return (float)(Shape.BetaScale * Scalars.Sigmoid(Betas[(t * BetasStride) + head]));
+    }
+
+    /// <summary>Columns of a vector or of four, with the same bits. What the state knows of k is read from it as it was, with the decay in what is asked; so it is written once.</summary>
     private readonly void Token(float* state, Vectors x, float* v, float beta, float* output)
     {
         int valueDim = Shape.ValueDim, j = 0;
@@ -179,28 +193,34 @@ internal unsafe struct GatedDeltaKernel<TLanes, V> : IParallelJob
         *output = sum;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void UnitLength(float* x, float* result, int count, double scale)
     {
-        // Four sums side by side, added in order.
-        double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+        V even = TLanes.Zero, odd = even;
         var i = 0;
-        for (; i + 4 <= count; i += 4)
+        for (; i + (2 * TLanes.Width) <= count; i += 2 * TLanes.Width)
         {
-            s0 += (double)x[i] * x[i];
-            s1 += (double)x[i + 1] * x[i + 1];
-            s2 += (double)x[i + 2] * x[i + 2];
-            s3 += (double)x[i + 3] * x[i + 3];
+            V a = TLanes.Load(x + i), b = TLanes.Load(x + i + TLanes.Width);
+            even = TLanes.MultiplyAdd(a, a, even);
+            odd = TLanes.MultiplyAdd(b, b, odd);
+        }
+
+        double sum = TLanes.Sum(TLanes.Add(even, odd));
+        for (; i < count; i++)
+        {
+            sum += (double)x[i] * x[i];
+        }
+
+        var factor = (float)(scale / Math.Sqrt(sum + 1e-6));
+        var factors = TLanes.Broadcast(factor);
+        for (i = 0; i + TLanes.Width <= count; i += TLanes.Width)
+        {
+            TLanes.Store(TLanes.Multiply(TLanes.Load(x + i), factors), result + i);
         }
 
         for (; i < count; i++)
         {
-            s0 += (double)x[i] * x[i];
-        }
-
-        scale /= Math.Sqrt(s0 + s1 + s2 + s3 + 1e-6);
-        for (i = 0; i < count; i++)
-        {
-            result[i] = (float)(x[i] * scale);
+            result[i] = x[i] * factor;
         }
     }
 

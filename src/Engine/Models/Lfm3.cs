@@ -24,7 +24,7 @@ internal sealed class Lfm3 : DecoderFamily
         _gate = config.GetBoolean("use_attention_gate", true);
         _sandwich = config.GetBoolean("use_sandwich_norm", true);
         _window = _types.Contains("sliding_attention", StringComparer.Ordinal) ? config.GetInt32("sliding_window", 1, int.MaxValue) : 0;
-        Rotary = [ReadRotary(layerType: "full_attention", defaultTheta: 1_000_000), .. _window > 0 ? [ReadRotary(layerType: "sliding_attention")] : (RotaryFrequencies[])[]];
+        Rotary = [ReadRotary(1, "full_attention", 1_000_000), .. _window > 0 ? [ReadRotary(layerType: "sliding_attention")] : (RotaryFrequencies[])[]];
         CacheLayers = _types.Count(t => t != "conv");
         States = _convolution.States(Layers - CacheLayers.Value);
         Projected = Math.Max(3 * Hidden, Attention.Heads);

@@ -59,6 +59,7 @@ internal static class ModelCatalog
         ["qwen2_moe"] = c => new Qwen2Moe(c),
         ["qwen3"] = c => new Qwen3(c),
         ["qwen3_5"] = c => new Wrapped(c),
+        ["qwen3_5_moe"] = c => new Wrapped(c),
         ["qwen3_5_moe_text"] = c => new Qwen35MoeText(c),
         ["qwen3_5_text"] = c => new Qwen35Text(c),
         ["qwen3_moe"] = c => new Qwen3Moe(c),

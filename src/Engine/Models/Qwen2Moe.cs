@@ -21,7 +21,7 @@ internal sealed class Qwen2Moe : DecoderFamily
         _normalised = config.GetBoolean("norm_topk_prob", false);
         _bias = config.GetBoolean("qkv_bias", true);
         _sparse = ExpertFields.ReadSparseLayers(config, Layers);
-        var window = config.GetBoolean("use_sliding_window", false) ? config.FindInt32("sliding_window", 1, int.MaxValue) : null;
+        var window = !config.GetBoolean("use_sliding_window", false) ? null : config.Mentions("sliding_window") ? config.FindInt32("sliding_window", 1, int.MaxValue) : 4096;
         var first = config.GetInt32("max_window_layers", 0, int.MaxValue, 28);
         _windows = ReadWindows(window, i => window is not null && i % 2 == 0 && i < first);
         Rotary = [ReadRotary()];

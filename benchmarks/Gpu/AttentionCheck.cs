@@ -23,16 +23,17 @@ internal static class AttentionCheck
     }
 
     /// <returns>Whether all is well.</returns>
-    public static bool Run(Card card, TextWriter log, int seed, int only = -1)
+    public static bool Run(Card card, TextWriter log, int seed, int part = 0, int parts = 1)
     {
         var random = new Random(seed);
         var cases = Cases(random);
         var failures = 0;
         for (var c = 0; c < cases.Length; c++)
         {
-            if (only < 0 || only == c)
+            var own = random.Next();
+            if (c % parts == part)
             {
-                failures += One(card, cases[c], random.Next(), log);
+                failures += One(card, cases[c], own, policies: c % 4 == 3, log);
             }
         }
 
@@ -40,7 +41,7 @@ internal static class AttentionCheck
         return failures == 0;
     }
 
-    private static int One(Card card, AttentionCase shape, int seed, TextWriter log)
+    private static int One(Card card, AttentionCase shape, int seed, bool policies, TextWriter log)
     {
         var mark = card.Mark;
         var pool = new KvPool(card, shape, seed, repeatable: true);
@@ -90,9 +91,9 @@ internal static class AttentionCheck
         foreach (var split in (int[])[0, DecodeAttention.FixedSplitPages])
         {
             float[]? first = null;
-            foreach (var mode in (PrefetchMode[])[PrefetchMode.Off, PrefetchMode.L2, PrefetchMode.Control, PrefetchMode.Rings])
+            foreach (var mode in policies ? [PrefetchMode.Off, PrefetchMode.L2, PrefetchMode.Control, PrefetchMode.Rings] : (PrefetchMode[])[PrefetchMode.Off, PrefetchMode.Rings])
             {
-                var variant = new DecodeVariant(shape.HeadDim, shape.Group, shape.KvType, shape.QType, 0, shape.SoftCap > 0, split, mode, mode == PrefetchMode.L2 ? 2 : 1);
+                var variant = new DecodeVariant(shape.HeadDim, shape.Group, shape.KvType, shape.QType, 0, shape.SoftCap > 0, split, 8, mode, mode == PrefetchMode.L2 ? 2 : 1);
                 var kernel = new DecodeAttention(card.Context, card.Kernels, variant);
                 var bytes = kernel.RecordBytes(shape.KvHeads, pool.PagesPerSequence.Sum());
                 var records = card.Allocate(bytes).Value;
@@ -122,7 +123,7 @@ internal static class AttentionCheck
 
         if (shape.QType == 0)
         {
-            foreach (var mode in (PrefetchMode[])[PrefetchMode.Off, PrefetchMode.L2, PrefetchMode.Control])
+            foreach (var mode in policies ? [PrefetchMode.Off, PrefetchMode.L2, PrefetchMode.Control] : (PrefetchMode[])[PrefetchMode.Off])
             {
                 var paper = new PaperAttention(card.Kernels, shape.HeadDim, shape.KvType, mode);
                 Compare(mode == PrefetchMode.Off ? "paper" : mode.ToString(), () => Run(() => paper.Launch(card.Stream, pool.Inputs(0, output), shape.Lengths.Max())));

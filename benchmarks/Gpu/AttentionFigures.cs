@@ -34,6 +34,29 @@ internal static class AttentionFigures
         }
     }
 
+    /// <summary>Small contexts with fewer or more CTAs.</summary>
+    public static void Tune(Card card, TextWriter log)
+    {
+        int[] leasts = [1, 4, 8, 16];
+        log.WriteLine($"| shape | floor | {string.Join(" | ", leasts)} (least units: single / graph / chained) |");
+        foreach (var shape in (AttentionCase[])[new(32, 32, 1, 4096), new(32, 32, 1, 512), new(32, 8, 1, 512), new(32, 8, 1, 1024), new(32, 8, 1, 4096), new(32, 8, 1, 8192), new(32, 8, 8, 512), new(9, 3, 1, 2048, 64), new(32, 8, 1, 2048, 64), new(8, 1, 1, 4096)])
+        {
+            var mark = card.Mark;
+            var pool = new KvPool(card, shape, 1);
+            var output = card.Allocate(4L * shape.Lengths.Length * shape.Heads * shape.HeadDim).Value;
+            var floor = Yardsticks.Floor(card, shape.HeadDim);
+            var cells = leasts.Select(least =>
+            {
+                var variant = new DecodeVariant(shape.HeadDim, shape.Group, shape.KvType, LeastUnits: least);
+                var plain = Decode(card, shape, pool, output, variant);
+                return string.Create(CultureInfo.InvariantCulture, $"{card.Single(plain):0.0} / {card.InGraph(plain):0.0} / {card.InGraph(Decode(card, shape, pool, output, variant with { Prefetch = PrefetchMode.Rings })):0.0}");
+            });
+            log.WriteLine($"| {shape.Name} | {card.Single(i => Yardsticks.LaunchFloor(card, floor, pool, i)):0.0} | {string.Join(" | ", cells)} |");
+            log.Flush();
+            card.Release(mark);
+        }
+    }
+
     public static void Paper(Card card, TextWriter log)
     {
         log.WriteLine("| Hq/Hkv, batch, context | off | L2(1) | control | L2(2) | ours single | ours / paper's off |");

@@ -1,15 +1,14 @@
 using KvPrefetch.Benchmarks;
 using KvPrefetch.Benchmarks.Gpu;
 
-var seed = Array.IndexOf(args, "--seed") is >= 0 and var s ? int.Parse(args[s + 1], System.Globalization.CultureInfo.InvariantCulture) : Environment.TickCount;
-var only = Array.IndexOf(args, "--only") is >= 0 and var o ? int.Parse(args[o + 1], System.Globalization.CultureInfo.InvariantCulture) : -1;
+int Number(string name, int otherwise) => Array.IndexOf(args, name) is >= 0 and var at ? int.Parse(args[at + 1], System.Globalization.CultureInfo.InvariantCulture) : otherwise;
 using var card = new Card();
 using var log = Array.IndexOf(args, "--output") is >= 0 and var f ? new StreamWriter(args[f + 1]) : Console.Out;
 bool Asked(string what) => args.Contains(what, StringComparer.Ordinal);
 var fine = true;
 if (Asked("check"))
 {
-    fine = AttentionCheck.Run(card, log, seed, only);
+    fine = AttentionCheck.Run(card, log, Number("--seed", Environment.TickCount), Number("--part", 0), Number("--parts", 1));
 }
 
 if (Asked("attention") || Asked("paper"))
@@ -25,6 +24,11 @@ if (Asked("attention"))
 {
     AttentionFigures.Run(card, log, Asked("--quick"));
     log.WriteLine();
+}
+
+if (Asked("tune"))
+{
+    AttentionFigures.Tune(card, log);
 }
 
 if (Asked("paper"))

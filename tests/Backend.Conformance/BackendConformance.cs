@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Backends.Cpu;
+using KvPrefetch.Engine.Backends.Cuda;
 using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Tests.Conformance;
@@ -40,7 +41,7 @@ public abstract partial class BackendConformance : IDisposable
     {
         var type = Enum.Parse<DType>(typeName);
         var second = (outputs / 2) + 1;
-        var (x, expected) = (Values(rows * inputs), new float[rows * (outputs + second)]);
+        var (x, expected) = (Activations(rows * inputs), new float[rows * (outputs + second)]);
         byte[] a = WeightBytes(type, outputs * inputs), b = WeightBytes(type, second * inputs);
         var bias = Values(second);
         var actual = new float[expected.Length];
@@ -66,7 +67,7 @@ public abstract partial class BackendConformance : IDisposable
         const int Rows = 3, Inputs = 70;
         DType[] types = [DType.BF16, DType.F32, DType.F32, DType.F16];
         int[] outputs = [9, 4, 8, 5];
-        var x = Values(Rows * Inputs);
+        var x = Activations(Rows * Inputs);
         var weights = types.Select((t, i) => WeightBytes(t, outputs[i] * Inputs)).ToArray();
         float[] expected = new float[Rows * outputs.Sum()], actual = new float[expected.Length];
         foreach (var (backend, result) in Both(expected, actual))
@@ -343,6 +344,12 @@ public abstract partial class BackendConformance : IDisposable
 
     private float[] Values(int count, float scale = 1) => [.. Enumerable.Range(0, count).Select(_ => scale * (float)((_random.NextDouble() * 2) - 1))];
 
+    /// <summary>True for a backend that rounds the activations of products to bfloat16.</summary>
+    private protected virtual bool RoundsActivations => false;
+
+    /// <summary>Inputs of products: such as rounding leaves alone, for a backend that rounds.</summary>
+    private float[] Activations(int count) => RoundsActivations ? [.. Values(count).Select(v => FloatFormats.BFloat16ToSingle(FloatFormats.SingleToBFloat16(v)))] : Values(count);
+
     /// <summary>Random numbers of about unit size in a stored type, some of them subnormal.</summary>
     private byte[] WeightBytes(DType type, int count)
     {
@@ -360,7 +367,7 @@ public abstract partial class BackendConformance : IDisposable
         var view = backend.AllocateRows(rows, columns);
         for (var row = 0; row < rows; row++)
         {
-            values.AsSpan(row * columns, columns).CopyTo(backend.Download(view, row));
+            Write(backend, view, row, values.AsSpan(row * columns, columns));
         }
 
         return view;
@@ -369,21 +376,51 @@ public abstract partial class BackendConformance : IDisposable
     private static Rows Poisoned(IBackend backend, int rows, int columns)
     {
         var view = backend.AllocateRows(rows, columns);
+        var poison = new float[columns];
+        Array.Fill(poison, float.NaN);
         for (var row = 0; row < rows; row++)
         {
-            backend.Download(view, row).Fill(float.NaN);
+            Write(backend, view, row, poison);
         }
 
         return view;
     }
 
-    private static unsafe void Poison(IBackend backend, KvPages pages)
+    private static void Poison(IBackend backend, KvPages pages)
     {
-        Assert.StartsWith(backend is ReferenceBackend ? "reference" : "cpu", backend.Name, StringComparison.Ordinal);    // host memory: another device needs its own way
         for (var layer = 0; layer < pages.Layers; layer++)
         {
-            new Span<float>((void*)pages.Keys(layer).Address, (int)pages.Keys(layer).Length).Fill(float.NaN);
-            new Span<float>((void*)pages.Values(layer).Address, (int)pages.Values(layer).Length).Fill(float.NaN);
+            Poison(backend, pages.Keys(layer));
+            Poison(backend, pages.Values(layer));
+        }
+    }
+
+    /// <summary>All bits set is not a number in any type.</summary>
+    private static unsafe void Poison(IBackend backend, DeviceBuffer buffer)
+    {
+        var bytes = checked((int)(buffer.Length * buffer.Type.ByteSize()));
+        if (backend is CudaBackend cuda)
+        {
+            var poison = new byte[bytes];
+            Array.Fill(poison, (byte)0xFF);
+            cuda.Write<byte>(poison, buffer);
+        }
+        else
+        {
+            new Span<byte>((void*)buffer.Address, bytes).Fill(0xFF);
+        }
+    }
+
+    /// <summary>Only host memory lets itself be written to through what was downloaded.</summary>
+    private static void Write(IBackend backend, Rows rows, int row, ReadOnlySpan<float> values)
+    {
+        if (backend is CudaBackend cuda)
+        {
+            cuda.Write(values, rows.Buffer, rows.Column + ((long)row * rows.Stride));
+        }
+        else
+        {
+            values.CopyTo(backend.Download(rows, row));
         }
     }
 
@@ -418,29 +455,4 @@ public abstract partial class BackendConformance : IDisposable
 
         public void Dispose() => Array.ForEach(_blocks, b => NativeMemory.Free((byte*)b - 2));
     }
-}
-
-public sealed class ReferenceConformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => new ReferenceBackend();
-}
-
-public sealed class Cpu128Conformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => CpuBackend.Create(2, VectorWidth.Bits128);
-}
-
-public sealed class Cpu256Conformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => CpuBackend.Create(3, VectorWidth.Bits256);
-}
-
-public sealed class Cpu512Conformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => CpuBackend.Create(2, VectorWidth.Bits512);
-}
-
-public sealed class CpuOneThreadConformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => CpuBackend.Create(1);
 }

@@ -190,12 +190,12 @@ public abstract partial class BackendConformance
     private static byte[] Bytes(float[] values) => MemoryMarshal.AsBytes<float>(values).ToArray();
 
     /// <summary>What a slot held before must not be seen.</summary>
-    private static unsafe StateSlots PoisonedStates(IBackend backend, int[] sizes)
+    private static StateSlots PoisonedStates(IBackend backend, int[] sizes)
     {
         var states = backend.AllocateStateSlots(sizes, Slots);
         for (var i = 0; i < states.States; i++)
         {
-            new Span<float>((void*)states.State(i).Address, (int)states.State(i).Length).Fill(float.NaN);
+            Poison(backend, states.State(i));
         }
 
         return states;

@@ -75,7 +75,11 @@ internal abstract class DecoderFamily : IModelFamily
     protected int? CacheLayers { get; init; }
 
     /// <summary>What each layer with a key-value cache keeps.</summary>
-    protected virtual IReadOnlyList<KvLayer> Cache => [.. Enumerable.Repeat(new KvLayer(Attention.KvHeads, Attention.HeadDim) { ValueDim = Attention.ValuesInKeys > 0 ? 0 : Attention.HeadDim }, CacheLayers ?? Layers)];
+    protected virtual IReadOnlyList<KvLayer> Cache => [.. Enumerable.Range(0, CacheLayers ?? Layers).Select(i =>
+        new KvLayer(Attention.KvHeads, Attention.HeadDim, CacheLayers is null && Windows.Length > 0 ? Windows[i] : 0) { ValueDim = Attention.ValuesInKeys > 0 ? 0 : Attention.HeadDim })];
+
+    /// <summary>Window of each layer, 0 for full attention; empty in a model without windows.</summary>
+    protected int[] Windows { get; init; } = [];
 
     /// <summary>Elements of each state of recurrent layers.</summary>
     protected IReadOnlyList<int> States { get; init; } = [];

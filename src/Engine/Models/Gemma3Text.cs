@@ -7,7 +7,6 @@ namespace KvPrefetch.Engine.Models;
 /// <summary>model_type gemma3_text: Gemma 2 without soft caps, with norms on q and k, five windowed layers to a full one, and positions of their own for each kind.</summary>
 internal sealed class Gemma3Text : DecoderFamily
 {
-    private readonly int[] _windows;
     private readonly float _logitCap;
     private readonly bool _bias;
 
@@ -15,7 +14,7 @@ internal sealed class Gemma3Text : DecoderFamily
     {
         GemmaFields.Check(config);
         var pattern = config.FindInt32("_sliding_window_pattern", 1, 1024) ?? config.GetInt32("sliding_window_pattern", 1, 1024, 6);
-        _windows = ReadWindows(config.FindInt32("sliding_window", 1, int.MaxValue) ?? 4096, i => (i + 1) % pattern != 0);
+        Windows = ReadWindows(config.FindInt32("sliding_window", 1, int.MaxValue) ?? 4096, i => (i + 1) % pattern != 0);
         _bias = config.GetBoolean("attention_bias", false);
         _logitCap = (float)(config.FindDouble("final_logit_softcapping", 1e-3, 1e6) ?? 0);
         Attention = Attention with { SoftCap = (float)(config.FindDouble("attn_logit_softcapping", 1e-3, 1e6) ?? 0) };
@@ -42,7 +41,7 @@ internal sealed class Gemma3Text : DecoderFamily
     [
         new(
             weights.RmsNorm("input_layernorm", Hidden, Epsilon, offset: 1),
-            SelfAttention(weights, i, _bias, _bias, rotary: _windows[i] > 0 ? 1 : 0, window: _windows[i], norm: weights.Scope("self_attn.").QkNorm(Attention, Epsilon, offset: 1)),
+            SelfAttention(weights, i, _bias, _bias, rotary: Windows[i] > 0 ? 1 : 0, window: Windows[i], norm: weights.Scope("self_attn.").QkNorm(Attention, Epsilon, offset: 1)),
             weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon, offset: 1)),
         new(
             weights.RmsNorm("pre_feedforward_layernorm", Hidden, Epsilon, offset: 1),

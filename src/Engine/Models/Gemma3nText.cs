@@ -11,7 +11,6 @@ internal sealed class Gemma3nText : DecoderFamily
     private const string Full = "full_attention";
 
     private readonly GemmaLayers _layers;
-    private readonly int[] _windows;
     private readonly int[] _inner;
     private readonly double[] _sparsity;
     private readonly int _perLayer;
@@ -26,7 +25,7 @@ internal sealed class Gemma3nText : DecoderFamily
         GemmaFields.Check(config);
         var types = ReadLayerTypes([Full, "sliding_attention"], i => (i + 1) % 5 == 0 ? Full : "sliding_attention");
         var window = config.GetInt32("sliding_window", 1, int.MaxValue, 512);
-        _windows = [.. types.Select(t => t == Full ? 0 : window)];
+        Windows = [.. types.Select(t => t == Full ? 0 : window)];
         _layers = new GemmaLayers(Hidden, Epsilon, config.GetBoolean("attention_bias", false), GemmaLayers.ReadSources(config, types, absent: 15));
         var inner = config.FindInt32OrArray("intermediate_size", 1, 1 << 22, 1024) ?? [Inner];
         _inner = config.IsArray("intermediate_size") ? PerLayer(inner, "intermediate_size") : [.. Enumerable.Repeat(inner[0], Layers)];
@@ -43,7 +42,7 @@ internal sealed class Gemma3nText : DecoderFamily
         Projected = Math.Max(Math.Max(_perLayer, _rank), Streams * (Streams + 1));
     }
 
-    protected override IReadOnlyList<KvLayer> Cache => [.. _windows.Where((_, i) => _layers.Sources[i] == i).Select(_ => new KvLayer(Attention.KvHeads, Attention.HeadDim))];
+    protected override IReadOnlyList<KvLayer> Cache => [.. Windows.Where((_, i) => _layers.Sources[i] == i).Select(window => new KvLayer(Attention.KvHeads, Attention.HeadDim, window))];
     protected override int PerLayerColumns => Layers * _perLayer;
     protected override int Streams { get; }
     protected override float EmbeddingScale => MathF.Sqrt(Hidden);
@@ -66,7 +65,7 @@ internal sealed class Gemma3nText : DecoderFamily
         Norm Norm(string name) => weights.RmsNorm(name, Hidden, Epsilon);
         var half = 1 / MathF.Sqrt(2);
         var attention = new LaurelMixer(
-            _layers.Attention(weights, i, Attention with { Window = _windows[i] }, _windows[i] > 0 ? 1 : 0),
+            _layers.Attention(weights, i, Attention with { Window = Windows[i] }, Windows[i] > 0 ? 1 : 0),
             Norm("post_attention_layernorm"),
             [laurel.Linear("linear_left", _rank, Hidden)],
             [laurel.Linear("linear_right", Hidden, _rank)],

@@ -39,7 +39,7 @@ internal sealed class Gemma4Text : DecoderFamily
     protected override ExpertWidths? ExpertWidths { get; }
     protected override int WidestInner => _innerOfShared;
     protected override AttentionShape WidestAttention => Attention with { KvHeads = _shapes.Max(s => s.KvHeads), HeadDim = _shapes.Max(s => s.HeadDim) };
-    protected override IReadOnlyList<KvLayer> Cache => [.. _shapes.Where((_, i) => _layers.Sources[i] == i).Select(s => new KvLayer(s.KvHeads, s.HeadDim))];
+    protected override IReadOnlyList<KvLayer> Cache => [.. _shapes.Where((_, i) => _layers.Sources[i] == i).Select(s => new KvLayer(s.KvHeads, s.HeadDim, s.Window))];
     protected override int PerLayerColumns => Layers * _perLayer;
     protected override float EmbeddingScale => MathF.Sqrt(Hidden);
     protected override float LogitSoftCap => _logitCap;

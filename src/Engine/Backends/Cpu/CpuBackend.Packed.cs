@@ -22,7 +22,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             groups = Math.Max(groups, targets[i].Matrix.Groups);
         }
 
-        var job = Product(x, output, rows, projections.Length, groups);
+        var job = Product(Rounded(x, rows), output, rows, projections.Length, groups);
         job.Targets = targets;
         Share(ref job, outputs, PackedLinearKernel<TLanes, V>.Grain(outputs, Threads), (long)(rows + 2) * outputs * x.Columns);
     }
@@ -53,7 +53,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             }
         }
 
-        var job = new PackedExpertKernel<TLanes, V> { Product = Product(x, output, 0, perExpert, groups), Outputs = outputs, Targets = targets, Starts = starts, Touched = touched };
+        var job = new PackedExpertKernel<TLanes, V> { Product = Product(Rounded(x, places), output, 0, perExpert, groups), Outputs = outputs, Targets = targets, Starts = starts, Touched = touched };
         var items = checked(touchedCount * outputs);
         Share(ref job, items, PackedLinearKernel<TLanes, V>.Grain(items, Threads), (long)(places + (2 * touchedCount)) * outputs * x.Columns);
     }

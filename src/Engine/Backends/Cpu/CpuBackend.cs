@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using KvPrefetch.Engine.Backends.Cpu.Assembly;
 using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Engine.Backends.Cpu;
@@ -18,7 +19,9 @@ internal static class CpuBackend
 {
     /// <param name="threads">Threads that compute; 0 takes the physical cores that this process may use.</param>
     /// <param name="width">Tests name a width; everybody else takes the default.</param>
-    public static IBackend Create(int threads = 0, VectorWidth width = VectorWidth.Auto)
+    /// <param name="arithmetic">What products do to activations.</param>
+    /// <param name="kernels">Which kernels serve.</param>
+    public static IBackend Create(int threads = 0, VectorWidth width = VectorWidth.Auto, Arithmetic arithmetic = Arithmetic.Exact, CpuKernels kernels = CpuKernels.Auto)
     {
         threads = threads > 0 ? threads : Processors.Physical;
         if (width == VectorWidth.Auto)
@@ -28,9 +31,9 @@ internal static class CpuBackend
 
         return width switch
         {
-            VectorWidth.Bits512 => new CpuBackend<Lanes512, Vector512<float>>(threads),
-            VectorWidth.Bits256 => new CpuBackend<Lanes256, Vector256<float>>(threads),
-            _ => new CpuBackend<Lanes128, Vector128<float>>(threads),
+            VectorWidth.Bits512 => new CpuBackend<Lanes512, Vector512<float>>(threads, arithmetic, kernels),
+            VectorWidth.Bits256 => new CpuBackend<Lanes256, Vector256<float>>(threads, arithmetic, kernels),
+            _ => new CpuBackend<Lanes128, Vector128<float>>(threads, arithmetic, kernels),
         };
     }
 }
@@ -48,9 +51,16 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     private DeviceBuffer _arranged = DeviceBuffer.OnHost(DType.F32, 1);
     private DeviceBuffer _attentionScratch = DeviceBuffer.OnHost(DType.F32, 1);
 
-    public CpuBackend(int threads) => _pool = WorkerPool.Rent(threads);
+    public CpuBackend(int threads, Arithmetic arithmetic, CpuKernels kernels)
+    {
+        (_pool, _arithmetic) = (WorkerPool.Rent(threads), arithmetic);
+        if (arithmetic == Arithmetic.Fast && kernels == CpuKernels.Auto && AssembledKernels.Current is { } assembled)
+        {
+            _kernels = assembled.Dots;
+        }
+    }
 
-    public string Name => $"cpu ({TLanes.Width * 32}-bit vectors)";
+    public string Name => $"cpu ({TLanes.Width * 32}-bit vectors{(_kernels is null ? "" : ", assembled products")})";
     public int Threads => _pool.Threads;
 
     public Weight LoadMatrix(string name, DType type, int rows, int columns, nint address) => HostFloats.CanRead(type)
@@ -342,6 +352,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         _arranged.Dispose();
         _attentionScratch.Dispose();
         _unpacked.Dispose();
+        _rounded.Dispose();
         _experts.Dispose();
     }
 
@@ -401,6 +412,13 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
 
     private void Linear(DType type, Rows x, LinearTarget* targets, int count, int outputs, Rows output, int rows)
     {
+        if (IsAssembled(type))
+        {
+            AssembledLinear(x, targets, count, outputs, output, rows);
+            return;
+        }
+
+        x = Rounded(x, rows);
         switch (type)
         {
             case DType.BF16:

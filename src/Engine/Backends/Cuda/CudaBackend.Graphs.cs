@@ -8,6 +8,8 @@ internal sealed unsafe partial class CudaBackend
     /// <summary>By the number of sequences; null: seen once, not yet recorded.</summary>
     private readonly Dictionary<int, CudaGraph?> _graphs = [];
 
+    private bool _withoutGraphs;
+
     /// <summary>Recorded steps.</summary>
     public int Graphs => _graphs.Values.Count(g => g is not null);
 
@@ -26,7 +28,34 @@ internal sealed unsafe partial class CudaBackend
         }
         else
         {
-            (_graphs[key] = graph ?? CudaGraph.Record(_context, _stream, launch)).Launch(_stream);
+            if (graph is null && !_withoutGraphs)
+            {
+                graph = Record(launch);
+                _graphs[key] = graph;
+            }
+
+            if (graph is null)
+            {
+                launch();
+            }
+            else
+            {
+                graph.Launch(_stream);
+            }
+        }
+    }
+
+    /// <summary>Null where there is no memory for recordings: from then on steps are launched kernel by kernel.</summary>
+    private CudaGraph? Record(Action launch)
+    {
+        try
+        {
+            return CudaGraph.Record(_context, _stream, launch);
+        }
+        catch (DeviceException e) when (e.Code == DeviceException.OutOfMemory)
+        {
+            _withoutGraphs = true;
+            return null;
         }
     }
 }

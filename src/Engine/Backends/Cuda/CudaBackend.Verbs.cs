@@ -33,26 +33,6 @@ internal sealed unsafe partial class CudaBackend
     public void AddGated(Rows residual, Rows x, Rows gate, int rows) =>
         Elementwise(2, new ElementwiseParams { X = new(residual), Y = new(x), Z = new(gate), Columns = residual.Columns }, rows);
 
-    public void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows)
-    {
-        // Matrices of one type go together, eight at most; a checkpoint may mix types.
-        for (var i = 0; i < projections.Length;)
-        {
-            var type = projections[i].Matrix.Type;
-            var parameters = new LinearParams { X = new(x), Output = new(output), Inputs = x.Columns, Rows = rows };
-            for (; i < projections.Length && projections[i].Matrix.Type == type && parameters.TargetCount < Targets.Count; i++)
-            {
-                parameters.Targets[parameters.TargetCount++] = TargetOf(projections[i], parameters.Outputs);
-                parameters.Outputs += projections[i].Matrix.Rows;
-            }
-
-            var tile = rows >= 5 ? 8 : rows >= 3 ? 4 : rows;
-            var kernel = Kernel(CudaKernels.Linear(type, Math.Max(1, tile)));
-            kernel.Launch(_stream, Blocks(parameters.Outputs, kernel.Spec.Threads / 16), Blocks(rows, Math.Max(1, tile)), 1, parameters);
-            output = output.Slice(parameters.Outputs, output.Columns - parameters.Outputs);
-        }
-    }
-
     public void RotaryTable(in StepInputs step, RotaryFrequencies frequencies, Rows table)
     {
         if (!_frequencies.TryGetValue(frequencies, out var arrays))
@@ -79,6 +59,7 @@ internal sealed unsafe partial class CudaBackend
 
     public void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, RotaryPairs pairs, AttentionShape shape)
     {
+        RefuseLatent(step, layer);
         var parameters = new RotateParams
         {
             Qkv = new(qkv),
@@ -102,6 +83,7 @@ internal sealed unsafe partial class CudaBackend
 
     public void PagedAttention(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape)
     {
+        RefuseLatent(step, layer);
         var parameters = new AttentionParams
         {
             Q = new(q),
@@ -167,6 +149,15 @@ internal sealed unsafe partial class CudaBackend
     {
         var kernel = Kernel(CudaKernels.Activate(mode));
         kernel.Launch(_stream, rows, Blocks(parameters.Columns, kernel.Spec.Threads), 1, parameters);
+    }
+
+    private static void RefuseLatent(in StepInputs step, int layer)
+    {
+        var kept = step.Pages.Layout.Layers[layer];
+        if (kept.ValueDim != kept.HeadDim)
+        {
+            throw new DeviceException(DeviceException.Unsupported, $"The CUDA backend does not do attention whose values ({kept.ValueDim} elements) differ in size from its keys ({kept.HeadDim}).");
+        }
     }
 
     private CudaKernel Kernel(KernelSpec spec) => _kernels.Get(spec);

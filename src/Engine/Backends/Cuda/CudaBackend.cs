@@ -32,6 +32,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
     private readonly WeightArena _arena;
     private readonly StepUpload _upload;
     private readonly RowDownload _download;
+    private readonly List<DeviceMemory> _allocated = [];
     private bool _disposed;
 
     private CudaBackend(CudaContext context, INvrtc nvrtc, CudaOptions options, Stack<IDisposable> built)
@@ -57,9 +58,17 @@ internal sealed unsafe partial class CudaBackend : IBackend
     /// <summary>Kernels that had to be compiled since the backend was made.</summary>
     public int CompiledKernels => _kernels.Compiled;
 
-    public CudaContext Context => _context;
+    public string DeviceName => _context.Name;
+    public long TotalBytes => _context.TotalBytes;
 
-    public long CacheBudget => (long)(_context.FreeBytes() * 0.9);
+    /// <summary>What nobody holds; from any thread, and 0 once the backend is disposed.</summary>
+    public long FreeBytes => _disposed ? 0 : _context.CurrentFreeBytes();
+    public long WeightBytes => _arena.Bytes;
+
+    /// <summary>Whether this machine has an NVIDIA driver at all.</summary>
+    public static bool HasDriver => CudaDriver.Find(out _) is not null;
+
+    public long CacheBudget => (long)(_context.CurrentFreeBytes() * 0.9);
 
     /// <summary>The card that the options name, with the libraries of this machine.</summary>
     /// <exception cref="DeviceException">Unavailable, with one sentence that says what is missing.</exception>
@@ -120,14 +129,6 @@ internal sealed unsafe partial class CudaBackend : IBackend
         if (layout.PageSize % 16 != 0)
         {
             throw new ArgumentOutOfRangeException(nameof(layout), layout.PageSize, "A page holds a multiple of 16 tokens.");
-        }
-
-        foreach (var layer in layout.Layers)
-        {
-            if (layer.ValueDim != layer.HeadDim)
-            {
-                throw new DeviceException(DeviceException.Unsupported, $"The CUDA backend does not do attention whose values ({layer.ValueDim} elements) differ in size from its keys ({layer.HeadDim}): latent attention.");
-            }
         }
 
         var made = new List<DeviceBuffer>();
@@ -229,6 +230,9 @@ internal sealed unsafe partial class CudaBackend : IBackend
             graph?.Dispose();
         }
 
+        // What a failed load has left behind, too.
+        _allocated.ForEach(memory => memory.Dispose());
+        _allocated.Clear();
         _download.Dispose();
         _upload.Dispose();
         _arena.Dispose();
@@ -241,6 +245,12 @@ internal sealed unsafe partial class CudaBackend : IBackend
     {
         var bytes = Math.Max(256, checked(length * type.ByteSize()));    // an empty buffer has an address too
         var memory = DeviceMemory.Allocate(_context, bytes, what);
+        if (_allocated.Count == _allocated.Capacity)
+        {
+            _allocated.RemoveAll(m => m.IsClosed);
+        }
+
+        _allocated.Add(memory);
         return new DeviceBuffer(memory.Value, type, length, memory);
     }
 

@@ -14,6 +14,8 @@ internal static class CudaKernels
     /// <summary>Widest head of keys of a gated delta rule.</summary>
     public const int MaxKeyDim = 1024;
 
+    private const int TileStages = 4;
+
     /// <summary>So that a variant is one object, however often it is asked for.</summary>
     private static readonly ConcurrentDictionary<(string Name, int A, int B), KernelSpec> Known = new();
 
@@ -39,6 +41,14 @@ internal static class CudaKernels
 
     public static KernelSpec Linear(DType type, int rows) => Known.TryGetValue(("Linear", (int)type, rows), out var known) ? known
         : Known.GetOrAdd(("Linear", (int)type, rows), Of<LinearParams>("linear", 256, ("TYPE", Number(type)), ("ROWS", rows)) with { RegisterBudget = 128 });
+
+    public static KernelSpec ConvertRows(DType type) => Known.TryGetValue(("ConvertRows", (int)type, 0), out var known) ? known
+        : Known.GetOrAdd(("ConvertRows", (int)type, 0), Of<ConvertParams>("convert_rows", 256, ("TYPE", Number(type))));
+
+    /// <param name="type">F16 or BF16.</param>
+    /// <param name="tile">Rows and columns of a block: 64 or 128.</param>
+    public static KernelSpec LinearTiles(DType type, int tile) => Known.TryGetValue(("LinearTiles", (int)type, tile), out var known) ? known
+        : Known.GetOrAdd(("LinearTiles", (int)type, tile), Of<LinearTilesParams>("linear_tiles", tile == 128 ? 256 : 128, ("TYPE", Number(type)), ("TILE", tile), ("STAGES", TileStages)) with { SharedBytes = TileStages * 2 * tile * 40 * 2 });
 
     public static KernelSpec ExpertLinear(DType type, int rows) => Known.TryGetValue(("ExpertLinear", (int)type, rows), out var known) ? known
         : Known.GetOrAdd(("ExpertLinear", (int)type, rows), Of<ExpertLinearParams>("expert_linear", 256, ("TYPE", Number(type)), ("ROWS", rows)) with { RegisterBudget = 128 });
@@ -67,6 +77,7 @@ internal static class CudaKernels
         RmsNorm, LayerNorm, GatherRows, RotaryTable, Arrange, CombineExperts,
         Elementwise(0), Elementwise(1), Elementwise(2), Activate(0), Activate(1), Activate(2),
         .. Types.SelectMany(t => (KernelSpec[])[Embed(t), Linear(t, 1), Linear(t, 2), Linear(t, 4), Linear(t, 8), ExpertLinear(t, 1), ExpertLinear(t, 4), RotateAndStore(t)]),
+        .. ((DType[])[DType.F16, DType.BF16]).SelectMany(t => (KernelSpec[])[ConvertRows(t), LinearTiles(t, 64), LinearTiles(t, 128)]),
         .. Types.SelectMany(t => ((int[])[64, 80, 96, 128, 256]).Select(d => PagedAttention(t, d))),
         PagedAttention(DType.F32, 6), ShortConvolution(1), ShortConvolution(4), ShortConvolution(16),
         SelectiveScan(16), SelectiveScan(128), SelectiveScan(MaxScanState), GatedDelta(MaxKeyDim), Route(2048, 2048),

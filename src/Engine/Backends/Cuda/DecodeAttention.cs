@@ -12,9 +12,10 @@ namespace KvPrefetch.Engine.Backends.Cuda;
 /// <param name="OutputType">0 float32, 1 float16, 2 bfloat16.</param>
 /// <param name="SoftCap">Whether scores are capped.</param>
 /// <param name="FixedSplit">Pages at whose multiples a context may be cut; 0: wherever the batch has it.</param>
+/// <param name="LeastUnits">Pages of a CTA at least, where splits are free.</param>
 /// <param name="Prefetch">What is asked for ahead.</param>
 /// <param name="Distance">Of L2, in fillings of the ring.</param>
-internal readonly record struct DecodeVariant(int HeadDim, int Group, int KvType, int QType = 0, int OutputType = 0, bool SoftCap = false, int FixedSplit = 0, PrefetchMode Prefetch = PrefetchMode.Off, int Distance = 1);
+internal readonly record struct DecodeVariant(int HeadDim, int Group, int KvType, int QType = 0, int OutputType = 0, bool SoftCap = false, int FixedSplit = 0, int LeastUnits = 8, PrefetchMode Prefetch = PrefetchMode.Off, int Distance = 1);
 
 /// <summary>Decode attention split over the context: one launch, a CTA for every multiprocessor. See paged_attention_decode.cu.</summary>
 internal sealed class DecodeAttention
@@ -64,10 +65,7 @@ internal sealed class DecodeAttention
         }
 
         var shape = inputs.Shape;
-        var segments = (long)inputs.Sequences * shape.KvHeads * _layout.HeadBlocks;
-
-        // As long as every (sequence, head) can have the same number of CTAs, splits stay aligned with them.
-        var ctas = Variant.FixedSplit == 0 && segments <= _multiprocessors ? (int)(_multiprocessors / segments * segments) : _multiprocessors;
+        var ctas = _multiprocessors;
         var parameters = new DecodeParams
         {
             Q = inputs.Q,
@@ -109,9 +107,9 @@ internal sealed class DecodeAttention
             ("OUT_TYPE", variant.OutputType),
             ("SOFT_CAP", variant.SoftCap ? 1 : 0),
             ("FIXED_SPLIT", variant.FixedSplit),
+            ("LEAST_UNITS", variant.LeastUnits),
             ("PREFETCH", variant.Prefetch switch { PrefetchMode.L2 => 1, PrefetchMode.Control => 2, _ => 0 }),
             ("PREFETCH_DISTANCE", variant.Distance),
-            ("RINGS", variant.Prefetch == PrefetchMode.Rings ? 1 : 0),    // the same code; told apart, as it is launched otherwise
         ],
         SharedBytes = layout.SharedBytes(MaxSequences),
         RegisterBudget = 255,

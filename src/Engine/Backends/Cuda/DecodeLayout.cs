@@ -8,6 +8,9 @@ internal readonly struct DecodeLayout
 
     private const int PageTokens = 16;
 
+    /// <summary>Up to so many sequences each warp keeps the step's table for itself.</summary>
+    private const int OwnTable = 32;
+
     private readonly int _tableStart;
     private readonly int _tables;
 
@@ -16,7 +19,7 @@ internal readonly struct DecodeLayout
         HeadBlocks = (variant.Group + 7) / 8;
         var blockHeads = (variant.Group + HeadBlocks - 1) / HeadBlocks;
         Records = blockHeads * variant.HeadDim / 4;
-        _tables = variant.FixedSplit == 0 ? 2 : 3;
+        _tables = variant.FixedSplit == 0 ? 3 : 4;
         var slab = PageTokens * variant.HeadDim * 2;
         foreach (var (warps, rings) in ((int, int)[])[(8, RingBytes), (4, RingBytes / 2), (4, RingBytes / 4)])
         {
@@ -48,7 +51,7 @@ internal readonly struct DecodeLayout
     /// <summary>Records of a partial result: 4 elements each.</summary>
     public int Records { get; }
 
-    public int SharedBytes(int sequences) => _tableStart + (_tables * 4 * (sequences + 1));
+    public int SharedBytes(int sequences) => _tableStart + (sequences <= OwnTable ? Warps * ((4 * OwnTable) + 2) * 4 : _tables * 4 * (sequences + 1));
 
     private static int Up(int bytes) => (bytes + 15) / 16 * 16;
 }

@@ -124,6 +124,27 @@ internal struct LinearParams
 }
 
 [StructLayout(LayoutKind.Sequential)]
+internal struct ConvertParams
+{
+    public RowsView X;
+    public nint Output;
+    public int Columns;
+    private readonly int _unused;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct LinearTilesParams
+{
+    public nint X;
+    public RowsView Output;
+    public Targets Targets;
+    public int TargetCount;
+    public int Inputs;
+    public int Outputs;
+    public int Rows;
+}
+
+[StructLayout(LayoutKind.Sequential)]
 internal struct ExpertLinearParams
 {
     public RowsView X;

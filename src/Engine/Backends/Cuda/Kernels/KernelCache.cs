@@ -48,7 +48,9 @@ internal sealed class KernelCache(CudaContext context, KernelCompiler compiler, 
 
     private CudaKernel Make(KernelSpec spec)
     {
-        if (_kernels.TryGetValue(spec.Variant, out var known))
+        // The same code, launched in two ways, is two kernels here.
+        var key = spec.Overlaps ? spec.Variant + "+" : spec.Variant;
+        if (_kernels.TryGetValue(key, out var known))
         {
             return known.Kernel;
         }
@@ -67,7 +69,7 @@ internal sealed class KernelCache(CudaContext context, KernelCompiler compiler, 
         try
         {
             var kernel = new CudaKernel(context, module.Function(spec.Name), spec);
-            _kernels.Add(spec.Variant, (module, kernel));
+            _kernels.Add(key, (module, kernel));
             return kernel;
         }
         catch

@@ -19,7 +19,7 @@
 // Bytes    KV: pages * 2 * SLAB_BYTES * kvHeads (once for each head block), q and output once.
 // Needs    sequences > 0. After a launch that was broken off the records must be set to all ones again.
 // Defines  HEAD_DIM, GROUP (query heads per KV head), WARPS, STAGES, STAGING (buffers, 1 or 2), ELEMENT_F16, Q_TYPE and OUT_TYPE (0 float32, 1 float16, 2 bfloat16),
-//          SOFT_CAP, FIXED_SPLIT, PREFETCH, PREFETCH_DISTANCE.
+//          SOFT_CAP, FIXED_SPLIT, LEAST_UNITS (of a CTA, where splits are free), PREFETCH, PREFETCH_DISTANCE.
 
 #include "async.cuh"
 #include "common.cuh"
@@ -84,8 +84,27 @@ constexpr int QStart = SumsStart + (((STAGING * SumsBytes) + 15) / 16 * 16);
 constexpr int BarrierStart = QStart + (((2 * BlockHeads * QRowBytes) + 15) / 16 * 16);
 constexpr int TableStart = BarrierStart + ((((WARPS * STAGES * 2) + 2) * 8 + 15) / 16 * 16);
 
+// Small batches: each warp has a table of its own, and the CTA need not wait for itself.
+constexpr int OwnTable = 32;
+constexpr int OwnTableInts = (3 * OwnTable) + 2 + OwnTable;
+
 static_assert(HEAD_DIM % 16 == 0, "tiles of 16");
 static_assert(FIXED_SPLIT % WARPS == 0, "a split is whole rounds of the warps");
+
+// a / b for 0 <= a, 0 < b, shorter than the general one.
+__device__ __forceinline__ int divide(int a, int b)
+{
+    float reciprocal;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(reciprocal) : "f"((float)b));
+    int q = (int)((float)a * reciprocal);
+
+    // Within 2^-21 of the quotient: a second step on the rest makes it exact but for one.
+    int rest = a - (q * b);
+    const int more = (int)((float)rest * reciprocal);
+    q += more;
+    rest -= more * b;
+    return rest < 0 ? q - 1 : rest >= b ? q + 1 : q;
+}
 
 struct Place
 {
@@ -168,14 +187,19 @@ __device__ __forceinline__ void load_q_pair(const char* row, int column, unsigne
 #endif
 }
 
-// Everything that a CTA knows about the batch: for each sequence the pages before it, its position, the splits before it.
+// Everything that a CTA knows about the batch: for each sequence the pages before it, its position, where its block table begins, the splits before it.
 struct Table
 {
     const int* pages;
     const int* positions;
+    const int* starts;
     const int* splits;
     int headBlocks;
     int sequences;
+
+    int window;
+    int kvHeads;
+    const int* blockTables;
 
     // The sequence whose units (or, with its cumulative counts, splits) hold number u.
     __device__ __forceinline__ int find(const int* cumulative, int u) const
@@ -202,25 +226,40 @@ struct Table
         p.sequence = find(pages, unit);
         const int before = pages[p.sequence];
         p.pages = pages[p.sequence + 1] - before;
-        p.headBlock = (unit - (before * headBlocks)) / p.pages;
+        p.headBlock = divide(unit - (before * headBlocks), p.pages);
         p.start = (before * headBlocks) + (p.headBlock * p.pages);
         return p;
     }
 };
+
+__device__ __forceinline__ Place place_of(const Table& table, int unit)
+{
+    return table.place(unit);
+}
+
+// Number of the unit's slab; the top bit says that it is its sequence's last page.
+__device__ __forceinline__ unsigned slab_of_unit(const Table& table, int unit)
+{
+    const Place p = table.place(unit);
+    const int position = table.positions[p.sequence];
+    const int page = first_page(position, table.window) + (unit - p.start);
+    const unsigned slab = ((unsigned)table.blockTables[table.starts[p.sequence] + page] * table.kvHeads) + (p.headBlock / HeadBlocks);
+    return page == position / SLAB_TOKENS ? slab | LastPage : slab;
+}
 
 // Equal runs: CTA c of n takes total / n, the first total % n one more.
 struct Runs
 {
     int each, more;
 
-    __device__ __forceinline__ Runs(int total, int ctas) : each(total / ctas), more(total % ctas) {}
+    __device__ __forceinline__ Runs(int total, int ctas) : each(divide(total, ctas)), more(total - (each * ctas)) {}
 
     __device__ __forceinline__ int start(int cta) const { return (cta * each) + min(cta, more); }
 
     __device__ __forceinline__ int owner(int item) const
     {
         const int large = more * (each + 1);
-        return item < large ? item / (each + 1) : more + ((item - large) / each);
+        return item < large ? divide(item, each + 1) : more + divide(item - large, each);
     }
 };
 
@@ -232,11 +271,20 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     const int thread = threadIdx.x, warp = thread >> 5, lane = thread & 31;
     const int cta = blockIdx.x;
     const int sequences = params.sequences;
-    int* const tablePages = (int*)(shared + TableStart);
-    int* const tablePositions = tablePages + sequences + 1;
-    int* const tableSplits = tablePositions + sequences;
+    const bool own = sequences <= OwnTable;
+    const int tableLength = own ? OwnTable : sequences;
+    int* const tablePages = (int*)(shared + TableStart) + (own ? warp * OwnTableInts : 0);
+    int* const tablePositions = tablePages + tableLength + 1;
+    int* const tableStarts = tablePositions + tableLength;
+    int* const tableSplits = tableStarts + tableLength;
     __shared__ int warpTotals[2][WARPS];
     __shared__ int carries[2];
+    // Pieces of the work at hand that have left each staging buffer, warps that have put theirs into it, and the unit whose Q is fetched next.
+    __shared__ volatile int merged[2];
+    __shared__ int arrived[2];
+#if __CUDA_ARCH__ >= 900
+    __shared__ int qUnit;
+#endif
 
     if (params.flags & TRIGGER_EARLY)
     {
@@ -246,43 +294,38 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
 #if __CUDA_ARCH__ >= 900
     const unsigned barriers = shared_address(shared + BarrierStart);
     const unsigned qBarriers = barriers + (WARPS * STAGES * 2 * 8);
-    if (thread < (WARPS * STAGES * 2) + 2)
+    const unsigned ringBarriers = barriers + (warp * STAGES * 2 * 8);
+    if (lane < STAGES * 2)
     {
-        barrier_init(barriers + (thread * 8), 1);
+        barrier_init(ringBarriers + (lane * 8), 1);
         barrier_init_fence();
     }
+    if (thread < 2)
+    {
+        barrier_init(qBarriers + (thread * 8), 1);
+        barrier_init_fence();
+    }
+    __syncwarp();
 #endif
 
-    // The table: pages of every sequence, summed up.
-    if (thread == 0)
+    // Pages, splits and position of a sequence.
+    auto sequence_row = [&](int s) { return params.rowStarts ? params.rowStarts[s] : s; };
+    auto measure = [&](int s, int& pages, int& splits)
     {
-        tablePages[0] = 0;
-#if FIXED_SPLIT
-        tableSplits[0] = 0;
-#endif
-    }
-    int carryPages = 0, carrySplits = 0;
-    for (int base = 0; base < sequences; base += Threads)
-    {
-        const int s = base + thread;
-        int pages = 0, splits = 0;
-        if (s < sequences)
+        pages = splits = 0;
+        const int row = sequence_row(s);
+        if (!params.rowStarts || params.rowStarts[s + 1] - row == 1)
         {
-            int row = s;
-            bool decode = true;
-            if (params.rowStarts)
-            {
-                row = params.rowStarts[s];
-                decode = params.rowStarts[s + 1] - row == 1;
-            }
-            if (decode)
-            {
-                const int position = params.positions[row];
-                pages = (position / SLAB_TOKENS) - first_page(position, params.window) + 1;
-                splits = splits_of(position, params.window);
-                tablePositions[s] = position;
-            }
+            const int start = params.blockTableStarts[s], position = params.positions[row];
+            pages = (position / SLAB_TOKENS) - first_page(position, params.window) + 1;
+            splits = splits_of(position, params.window);
+            tablePositions[s] = position;
+            tableStarts[s] = start;
         }
+    };
+    auto scan = [&](int& pages, int& splits)
+    {
+#pragma unroll 1
         for (int offset = 1; offset < 32; offset <<= 1)
         {
             const int p = __shfl_up_sync(~0u, pages, offset), q = FIXED_SPLIT ? __shfl_up_sync(~0u, splits, offset) : 0;
@@ -292,26 +335,72 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
                 splits += q;
             }
         }
-        if (lane == 31)
+    };
+    if (own)
+    {
+        int pages = 0, splits = 0;
+        if (lane < sequences)
         {
-            warpTotals[0][warp] = pages;
-            warpTotals[1][warp] = splits;
+            measure(lane, pages, splits);
         }
-        __syncthreads();
-        for (int w = 0; w < warp; w++)
+        if (sequences > 1)
         {
-            pages += warpTotals[0][w];
-            splits += warpTotals[1][w];
+            scan(pages, splits);
         }
-        if (s < sequences)
+        if (lane < sequences)
         {
-            tablePages[s + 1] = carryPages + pages;
+            tablePages[lane + 1] = pages;
 #if FIXED_SPLIT
-            tableSplits[s + 1] = carrySplits + splits;
+            tableSplits[lane + 1] = splits;
 #endif
         }
-        if (sequences > Threads)
+        if (lane == 0)
         {
+            tablePages[0] = 0;
+#if FIXED_SPLIT
+            tableSplits[0] = 0;
+#endif
+        }
+        __syncwarp();
+    }
+    else
+    {
+        if (thread == 0)
+        {
+            tablePages[0] = 0;
+#if FIXED_SPLIT
+            tableSplits[0] = 0;
+#endif
+        }
+        int carryPages = 0, carrySplits = 0;
+        for (int base = 0; base < sequences; base += Threads)
+        {
+            const int s = base + thread;
+            int pages = 0, splits = 0;
+            if (s < sequences)
+            {
+                measure(s, pages, splits);
+            }
+            scan(pages, splits);
+            if (lane == 31)
+            {
+                warpTotals[0][warp] = pages;
+                warpTotals[1][warp] = splits;
+            }
+            __syncthreads();
+#pragma unroll 1
+            for (int w = 0; w < warp; w++)
+            {
+                pages += warpTotals[0][w];
+                splits += warpTotals[1][w];
+            }
+            if (s < sequences)
+            {
+                tablePages[s + 1] = carryPages + pages;
+#if FIXED_SPLIT
+                tableSplits[s + 1] = carrySplits + splits;
+#endif
+            }
             if (thread == Threads - 1)
             {
                 carries[0] = carryPages + pages;
@@ -322,14 +411,17 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
             carrySplits = carries[1];
         }
     }
-    __syncthreads();
 
     Table table;
     table.pages = tablePages;
     table.positions = tablePositions;
+    table.starts = tableStarts;
     table.splits = tableSplits;
     table.headBlocks = params.kvHeads * HeadBlocks;
     table.sequences = sequences;
+    table.window = params.window;
+    table.kvHeads = params.kvHeads;
+    table.blockTables = params.blockTables;
 
     // This CTA's units.
 #if FIXED_SPLIT
@@ -350,7 +442,20 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     };
     const int firstUnit = unit_of_split(firstSplit), endUnit = unit_of_split(endSplit);
 #else
-    const Runs runs(tablePages[sequences] * table.headBlocks, params.ctas);
+    // As long as each (sequence, head block) can have the same number of CTAs, cuts stay aligned with them; a CTA with less than a unit for each warp is not worth its part
+    // of the combination.
+    int ctas = params.ctas;
+    const int total = tablePages[sequences] * table.headBlocks, segments = sequences * table.headBlocks;
+    if (segments <= ctas)
+    {
+        ctas = segments * max(1, min(divide(ctas, segments), divide(total, segments * LEAST_UNITS)));
+    }
+    if (cta >= ctas)
+    {
+        dependency_wait();
+        return;
+    }
+    const Runs runs(total, ctas);
     const int firstUnit = runs.start(cta), endUnit = runs.start(cta + 1);
 #endif
 
@@ -370,22 +475,9 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     const int count = max(0, (endUnit - firstUnit - warp + WARPS - 1) / WARPS);
     const char* const ring = shared + (warp * STAGES * 2 * SLAB_BYTES);
     const unsigned ringAddress = shared_address(ring);
-    const int kvHeads = params.kvHeads;
 
-    // Slab of the warp's i-th unit; the top bit says that it is its sequence's last page.
-    auto slab_of = [&](int i) -> unsigned
-    {
-        if (i >= count)
-        {
-            return 0;
-        }
-        const int unit = firstUnit + warp + (WARPS * i);
-        const Place p = table.place(unit);
-        const int position = tablePositions[p.sequence];
-        const int page = first_page(position, params.window) + (unit - p.start);
-        const unsigned slab = ((unsigned)params.blockTables[params.blockTableStarts[p.sequence] + page] * kvHeads) + (p.headBlock / HeadBlocks);
-        return page == position / SLAB_TOKENS ? slab | LastPage : slab;
-    };
+    // Slab of the warp's i-th unit.
+    auto slab_of = [&](int i) -> unsigned { return i < count ? slab_of_unit(table, firstUnit + warp + (WARPS * i)) : 0; };
 
     // Entries 32 at a time, one a lane; the next 32 are under way.
     unsigned slabs = slab_of(lane), slabsNext = 0;
@@ -403,7 +495,6 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
 
 #if __CUDA_ARCH__ >= 900
     const unsigned long long policy = policy_evict_first();
-    const unsigned ringBarriers = barriers + (warp * STAGES * 2 * 8);
 #endif
 
     // Copies half a unit into a slot: 0 its keys, 1 its values. Called by the whole warp.
@@ -457,12 +548,60 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
 #endif
     };
 
+    // Q of a piece.
+    auto q_row = [&](const Place& p)
+    {
+        const int row = params.rowStarts ? params.rowStarts[p.sequence] : p.sequence;
+        const int kvHead = p.headBlock / HeadBlocks, sub = p.headBlock % HeadBlocks;
+        return (const char*)params.q + (((row * params.qStride) + ((long long)((kvHead * GROUP) + (sub * BlockHeads)) * HEAD_DIM)) * QBytes);
+    };
+    auto heads_of = [&](const Place& p) { return min(BlockHeads, GROUP - ((p.headBlock % HeadBlocks) * BlockHeads)); };
+
+#if __CUDA_ARCH__ >= 900
+    // Q is fetched two pieces ahead, by one lane.
+    auto fetch_q = [&](int piece)
+    {
+        const int unit = qUnit;
+        if (unit >= endUnit)
+        {
+            return;
+        }
+        const Place p = place_of(table, unit);
+        const char* const from = q_row(p);
+        const int heads = heads_of(p);
+        const unsigned to = shared_address(shared + QStart) + ((piece & 1) * BlockHeads * QRowBytes), barrier = qBarriers + ((piece & 1) * 8);
+        barrier_expect(barrier, heads * HEAD_DIM * QBytes);
+#pragma unroll 1
+        for (int h = 0; h < heads; h++)
+        {
+            bulk_copy(to + (h * QRowBytes), from + (h * HEAD_DIM * QBytes), HEAD_DIM * QBytes, barrier);
+        }
+        qUnit = piece_end(p, unit);
+    };
+#endif
+    if (thread == 0)
+    {
+        merged[0] = merged[1] = arrived[0] = arrived[1] = 0;
+#if __CUDA_ARCH__ >= 900
+        qUnit = firstUnit;
+#endif
+    }
+
     // First fill. What a kernel before this one may have written, the last pages, comes after the wait.
     unsigned late = 0;
     if (!(params.flags & RINGS_AHEAD))
     {
         dependency_wait();
+#if __CUDA_ARCH__ >= 900
+        // Before everything else: behind the first 128 KB it would come last.
+        if (thread == 0)
+        {
+            fetch_q(0);
+        }
+        __syncwarp();
+#endif
     }
+#pragma unroll 1
     for (int i = 0; i < STAGES; i++)
     {
         if (i < count)
@@ -488,7 +627,15 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     if (params.flags & RINGS_AHEAD)
     {
         dependency_wait();
+#if __CUDA_ARCH__ >= 900
+        if (thread == 0)
+        {
+            fetch_q(0);
+        }
+        __syncwarp();
+#endif
     }
+#pragma unroll 1
     for (int i = 0; i < STAGES; i++)
     {
 #if __CUDA_ARCH__ >= 900
@@ -511,39 +658,40 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
 #endif
     }
 
-    // Q of a piece.
-    auto q_row = [&](const Place& p)
-    {
-        const int row = params.rowStarts ? params.rowStarts[p.sequence] : p.sequence;
-        const int kvHead = p.headBlock / HeadBlocks, sub = p.headBlock % HeadBlocks;
-        return (const char*)params.q + (((row * params.qStride) + ((long long)((kvHead * GROUP) + (sub * BlockHeads)) * HEAD_DIM)) * QBytes);
-    };
-    auto heads_of = [&](const Place& p) { return min(BlockHeads, GROUP - ((p.headBlock % HeadBlocks) * BlockHeads)); };
-
 #if __CUDA_ARCH__ >= 900
-    // Thread 0 fetches Q two pieces ahead.
-    int qUnit = firstUnit;
-    auto fetch_q = [&](int piece)
-    {
-        if (qUnit >= endUnit)
-        {
-            return;
-        }
-        const Place p = table.place(qUnit);
-        const char* const from = q_row(p);
-        const int heads = heads_of(p);
-        const unsigned to = shared_address(shared + QStart) + ((piece & 1) * BlockHeads * QRowBytes), barrier = qBarriers + ((piece & 1) * 8);
-        barrier_expect(barrier, heads * HEAD_DIM * QBytes);
-        for (int h = 0; h < heads; h++)
-        {
-            bulk_copy(to + (h * QRowBytes), from + (h * HEAD_DIM * QBytes), HEAD_DIM * QBytes, barrier);
-        }
-        qUnit = piece_end(p, qUnit);
-    };
     if (thread == 0)
     {
-        fetch_q(0);
         fetch_q(1);
+    }
+#endif
+    __syncthreads();
+
+#if !FIXED_SPLIT
+    // What this thread will combine at the end: a piece shared with the CTAs before or the one shared with the CTAs behind; where there are both, half of the threads each.
+    // Found out now, while the first pages are on their way.
+    Place cutPlace = {};
+    int cutFrom = 0, cutTo = 0, worker = thread, workers = Threads;
+    bool cut = false;
+    if (firstUnit < endUnit)
+    {
+        cutPlace = place_of(table, firstUnit);
+        cut = cutPlace.start < firstUnit || cutPlace.start + cutPlace.pages > endUnit;
+        if (cutPlace.start + cutPlace.pages < endUnit)
+        {
+            const Place last = place_of(table, endUnit - 1);
+            if (last.start + last.pages > endUnit)
+            {
+                workers = cut ? Threads / 2 : Threads;
+                if (!cut || thread >= workers)
+                {
+                    cutPlace = last;
+                }
+                worker = thread & (workers - 1);
+                cut = true;
+            }
+        }
+        cutFrom = runs.owner(cutPlace.start);
+        cutTo = runs.owner(cutPlace.start + cutPlace.pages - 1);
     }
 #endif
 
@@ -554,14 +702,14 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     int i = 0, piece = 0;
     for (int unit = firstUnit; unit < endUnit; piece++)
     {
-        const Place p = table.place(unit);
+        const Place p = place_of(table, unit);
         const int end = piece_end(p, unit);
         const int position = tablePositions[p.sequence], firstPage = first_page(position, params.window), lastPage = position / SLAB_TOKENS;
         const int heads = heads_of(p);
         float scale = params.scale;
         if (params.growthBeta != 0.0f)
         {
-            scale *= 1.0f + (params.growthBeta * logf(1.0f + (float)(position / params.growthLength)));
+            scale *= 1.0f + (params.growthBeta * logf(1.0f + (float)divide(position, params.growthLength)));
         }
 
         unsigned q[Tiles][2];
@@ -732,6 +880,11 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
         const int buffer = STAGING == 2 ? piece & 1 : 0;
         float* const staging = (float*)(shared + StagingStart + (buffer * StagingBytes));
         float2* const sums = (float2*)(shared + SumsStart + (buffer * SumsBytes));
+        // The piece before in this buffer must have left it.
+        while (merged[buffer] < (STAGING == 2 ? piece >> 1 : piece))
+        {
+        }
+        __syncwarp();
 #pragma unroll
         for (int offset = 4; offset < 32; offset <<= 1)
         {
@@ -769,13 +922,37 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
                 sums[(part * BlockHeads) + head0 + 1] = make_float2(maximum1, sum1);
             }
         }
-        __syncthreads();
-#if __CUDA_ARCH__ >= 900
-        if (thread == 0)
+
+        // At the end of the CTA's work all threads merge; before, the warp that comes last does, and the others go on.
+        const bool final = end == endUnit;
+        if (final)
         {
-            fetch_q(piece + 2);
+            __syncthreads();
         }
+        else
+        {
+            int before = 0;
+            __threadfence_block();
+            __syncwarp();
+            if (lane == 0)
+            {
+                before = atomicAdd(&arrived[buffer], 1);
+                __threadfence_block();
+            }
+            before = __shfl_sync(~0u, before, 0);
+            if (before != WARPS - 1)
+            {
+                unit = end;
+                continue;
+            }
+#if __CUDA_ARCH__ >= 900
+            if (lane == 0)
+            {
+                fetch_q(piece + 2);
+            }
+            __syncwarp();
 #endif
+        }
 
         const bool whole = unit == p.start && end == p.start + p.pages;
         const int row = params.rowStarts ? params.rowStarts[p.sequence] : p.sequence;
@@ -791,24 +968,26 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
             slotIndex = (2 * cta) + (unit == p.start ? 1 : 0);
 #endif
         }
-        for (int record = thread; record < heads * Quads; record += Threads)
+#pragma unroll 1
+        for (int record = final ? thread : lane; record < heads * Quads; record += final ? Threads : 32)
         {
             const int head = record / Quads, quad = record % Quads;
-            float top = sums[head].x;
+            float2 ms[WARPS];
+            float top = -__int_as_float(0x7f800000);
 #pragma unroll
-            for (int w = 1; w < WARPS; w++)
+            for (int w = 0; w < WARPS; w++)
             {
-                top = fmaxf(top, sums[(w * BlockHeads) + head].x);
+                ms[w] = sums[(w * BlockHeads) + head];
+                top = fmaxf(top, ms[w].x);
             }
             float4 total = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
             float sum = 0.0f;
 #pragma unroll
             for (int w = 0; w < WARPS; w++)
             {
-                const float2 ms = sums[(w * BlockHeads) + head];
-                const float factor = exp2_fast(ms.x - top);
+                const float factor = exp2_fast(ms[w].x - top);
                 const float4 v = *(const float4*)(staging + (((w * BlockHeads) + head) * StagingRow) + (quad * 4));
-                sum += factor * ms.y;
+                sum += factor * ms[w].y;
                 total.x += factor * v.x;
                 total.y += factor * v.y;
                 total.z += factor * v.z;
@@ -825,29 +1004,39 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
                 asm volatile("st.relaxed.gpu.global.v2.b32 [%0], {%1, %2};" ::"l"(to + 4), "r"(filled(top)), "r"(filled(sum)) : "memory");
             }
         }
-        if (STAGING == 1)
+        if (!final)
         {
-            __syncthreads();
+            __syncwarp();
+            if (lane == 0)
+            {
+                arrived[buffer] = 0;
+                __threadfence_block();
+                merged[buffer]++;
+            }
         }
         unit = end;
     }
 
-    // Pieces that other CTAs hold parts of: every CTA of such a (sequence, head block) reduces its share of the records, 16 lanes a record.
-    auto combine = [&](const Place& p, int firstCta, int lastCta, int parts, long long slotBase)
+    // Pieces that other CTAs hold parts of: every CTA of such a (sequence, head block) reduces its share of the records.
+    // Reduction of a record by 2 to 16 lanes, as many as there are parts.
+    auto combine = [&](const Place& p, int firstCta, int lastCta, int parts, long long slotBase, int worker, int workers)
     {
+        const int shift = parts <= 2 ? 1 : parts <= 4 ? 2 : parts <= 8 ? 3 : 4, lanes = 1 << shift;
         const int sharers = lastCta - firstCta + 1;
         const int heads = heads_of(p), records = heads * Quads;
-        const int from = records * (cta - firstCta) / sharers, to = records * (cta - firstCta + 1) / sharers;
+        const int from = divide(records * (cta - firstCta), sharers), to = divide(records * (cta - firstCta + 1), sharers);
         const int row = params.rowStarts ? params.rowStarts[p.sequence] : p.sequence;
         const int firstHead = ((p.headBlock / HeadBlocks) * GROUP) + ((p.headBlock % HeadBlocks) * BlockHeads);
-        for (int base = from; base < to; base += Threads / 16)
+#pragma unroll 1
+        for (int base = from; base < to; base += workers >> shift)
         {
-            const int record = base + (thread >> 4);
+            const int record = base + (worker >> shift);
             float top = -__int_as_float(0x7f800000), sum = 0.0f;
             float4 total = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
             if (record < to)
             {
-                for (int k = thread & 15; k < parts; k += 16)
+#pragma unroll 1
+                for (int k = worker & (lanes - 1); k < parts; k += lanes)
                 {
 #if FIXED_SPLIT
                     const long long slotIndex = slotBase + k;
@@ -875,8 +1064,8 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
                 }
             }
             float all = top;
-#pragma unroll
-            for (int offset = 1; offset < 16; offset <<= 1)
+#pragma unroll 1
+            for (int offset = 1; offset < lanes; offset <<= 1)
             {
                 all = fmaxf(all, __shfl_xor_sync(~0u, all, offset));
             }
@@ -886,8 +1075,8 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
             total.y *= factor;
             total.z *= factor;
             total.w *= factor;
-#pragma unroll
-            for (int offset = 1; offset < 16; offset <<= 1)
+#pragma unroll 1
+            for (int offset = 1; offset < lanes; offset <<= 1)
             {
                 sum += __shfl_xor_sync(~0u, sum, offset);
                 total.x += __shfl_xor_sync(~0u, total.x, offset);
@@ -895,7 +1084,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
                 total.z += __shfl_xor_sync(~0u, total.z, offset);
                 total.w += __shfl_xor_sync(~0u, total.w, offset);
             }
-            if (record < to && (thread & 15) == 0)
+            if (record < to && (worker & (lanes - 1)) == 0)
             {
                 finish(params, row, firstHead + (record / Quads), record % Quads, all, sum, total);
             }
@@ -912,21 +1101,14 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
             const int base = (tableSplits[p.sequence] * table.headBlocks) + (p.headBlock * splits);
             if (splits > 1)
             {
-                combine(p, runs.owner(base), runs.owner(base + splits - 1), splits, base);
+                combine(p, runs.owner(base), runs.owner(base + splits - 1), splits, base, thread, Threads);
             }
             unit = p.start + p.pages;
         }
 #else
-        const Place first = table.place(firstUnit), last = table.place(endUnit - 1);
-        if (first.start < firstUnit || first.start + first.pages > endUnit)
+        if (cut)
         {
-            const int from = runs.owner(first.start), to = runs.owner(first.start + first.pages - 1);
-            combine(first, from, to, to - from + 1, 0);
-        }
-        if (last.start != first.start && last.start + last.pages > endUnit)
-        {
-            const int from = cta, to = runs.owner(last.start + last.pages - 1);
-            combine(last, from, to, to - from + 1, 0);
+            combine(cutPlace, cutFrom, cutTo, cutTo - cutFrom + 1, 0, worker, workers);
         }
 #endif
     }

@@ -7,6 +7,8 @@ namespace KvPrefetch.Engine.Models;
 /// <summary>What decoder-only families have in common: the fields of config.json that nearly all write alike, and the walk from embedding to head. A family adds its own fields and its layer.</summary>
 internal abstract class DecoderFamily : IModelFamily
 {
+    private string[] _types = [];
+
     /// <param name="config">config.json.</param>
     /// <param name="epsilon">Name of the field with the norms' epsilon.</param>
     /// <param name="headDim">True where the family knows head_dim; else it is hidden_size / heads.</param>
@@ -47,7 +49,7 @@ internal abstract class DecoderFamily : IModelFamily
         Attention = new AttentionShape(heads, kvHeads, size, scale?.Invoke(size) ?? (1f / MathF.Sqrt(size)));
     }
 
-    public virtual ModelShape Shape => new(Cache, Vocabulary, MaxPositions) { States = States };
+    public virtual ModelShape Shape => new(Cache, Vocabulary, MaxPositions) { States = States, LayerKinds = [.. Enumerable.Range(0, Layers).Select(Kind)] };
 
     protected HfConfig Config { get; }
     protected Quantisation? Quantisation { get; }
@@ -77,6 +79,9 @@ internal abstract class DecoderFamily : IModelFamily
     /// <summary>What each layer with a key-value cache keeps.</summary>
     protected virtual IReadOnlyList<KvLayer> Cache => [.. Enumerable.Range(0, CacheLayers ?? Layers).Select(i =>
         new KvLayer(Attention.KvHeads, Attention.HeadDim, CacheLayers is null && Windows.Length > 0 ? Windows[i] : 0) { ValueDim = Attention.ValuesInKeys > 0 ? 0 : Attention.HeadDim })];
+
+    /// <summary>What a layer is, in the config's words.</summary>
+    protected virtual string Kind(int layer) => _types.Length == Layers ? _types[layer] : Windows.Length > 0 && Windows[layer] > 0 ? "sliding_attention" : "full_attention";
 
     /// <summary>Window of each layer, 0 for full attention; empty in a model without windows.</summary>
     protected int[] Windows { get; init; } = [];
@@ -208,6 +213,7 @@ internal abstract class DecoderFamily : IModelFamily
     protected string[] ReadLayerTypes(string[] supported, Func<int, string> byDefault, string field = "layer_types")
     {
         var types = Config.FindStringArray(field) ?? [.. Enumerable.Range(0, Layers).Select(byDefault)];
+        _types = field == "layer_types" ? types : _types;
         return types.Length != Layers ? throw Config.Invalid(field, $"must have an entry for each of the {Layers} layers")
             : Array.Find(types, t => !supported.Contains(t, StringComparer.Ordinal)) is { } other ? throw Config.Unsupported(field, Excerpt.Of(other), string.Join(", ", supported))
             : types;

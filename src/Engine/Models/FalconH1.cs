@@ -58,6 +58,8 @@ internal sealed class FalconH1 : DecoderFamily
     protected override float EmbeddingScale { get; }
     protected override float LogitScale { get; }
 
+    protected override string Kind(int layer) => "full_attention beside mamba";
+
     protected override Norm FinalNorm(WeightLoader weights) => weights.RmsNorm("final_layernorm", Hidden, Epsilon);
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i)

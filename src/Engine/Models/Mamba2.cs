@@ -32,7 +32,7 @@ internal sealed class Mamba2 : IModelFamily
             throw config.Invalid("expand", $"must be num_heads * head_dim ({_mamba.Shape.Columns}) / hidden_size ({_hidden})");
         }
 
-        Shape = new ModelShape([], config.GetInt32("vocab_size", 1, 1 << 24), Positions) { States = [.. Enumerable.Repeat(_mamba.States, _layers).SelectMany(s => s)] };
+        Shape = new ModelShape([], config.GetInt32("vocab_size", 1, 1 << 24), Positions) { States = [.. Enumerable.Repeat(_mamba.States, _layers).SelectMany(s => s)], LayerKinds = [.. Enumerable.Repeat("mamba", _layers)] };
     }
 
     public ModelShape Shape { get; }

@@ -51,6 +51,7 @@ internal sealed class NemotronH : DecoderFamily
         _routing = ExpertFields.ReadCorrected(config, ExpertWidths);
     }
 
+    protected override string Kind(int layer) => _kinds[layer];
     protected override ExpertWidths? ExpertWidths { get; }
     protected override int WidestInner => Math.Max(Inner, _sharedInner);
     protected override BodyNames Names { get; } = new() { Prefix = "backbone.", Table = "embeddings", Norm = "norm_f", Beside = ["mtp."] };

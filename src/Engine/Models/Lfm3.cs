@@ -39,6 +39,8 @@ internal sealed class Lfm3 : DecoderFamily
         Projected = Math.Max(3 * Hidden, Attention.Heads);
     }
 
+    protected override IReadOnlyList<KvLayer> Cache => [.. _types.Where(t => t != "conv").Select(t => new KvLayer(Attention.KvHeads, Attention.HeadDim, t == "sliding_attention" ? _window : 0))];
+
     protected override Norm FinalNorm(WeightLoader weights) => weights.RmsNorm("embedding_norm", Hidden, Epsilon);
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i)

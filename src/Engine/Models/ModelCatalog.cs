@@ -63,7 +63,6 @@ internal static class ModelCatalog
         ["qwen3"] = new(c => new Qwen3(c), "Qwen 3"),
         ["qwen3_5"] = new(c => new Wrapped(c), "Qwen 3.5, multimodal folders"),
         ["qwen3_5_moe"] = new(c => new Wrapped(c), "Qwen 3.5 MoE, multimodal folders"),
-        ["qwen3_5_moe"] = new(c => new Wrapped(c), "Qwen 3.5 (experts), multimodal folders"),
         ["qwen3_5_moe_text"] = new(c => new Qwen35MoeText(c), "Qwen 3.5 MoE"),
         ["qwen3_5_text"] = new(c => new Qwen35Text(c), "Qwen 3.5"),
         ["qwen3_moe"] = new(c => new Qwen3Moe(c), "Qwen 3 MoE"),

@@ -8,6 +8,8 @@ namespace KvPrefetch.Engine.Backends.Cpu;
 /// <summary>Lays activation rows out for <see cref="TileDot"/>: rounded to bfloat16, in blocks of 16 rows <c>[inputs / 2][16 rows][2]</c>, zeros where a block has fewer rows. An item is a block.</summary>
 internal unsafe struct TilePackKernel : IParallelJob
 {
+    private const int Tile = TileDot.Tile;
+
     public float* X;
     public long XStride;
     public int Rows;
@@ -16,23 +18,55 @@ internal unsafe struct TilePackKernel : IParallelJob
 
     public readonly void Run(int from, int end, int thread)
     {
-        const int Tile = TileDot.Tile;
-        var step = stackalloc float[Tile * Tile];    // 16 rows of 16 pairs
         for (var block = from; block < end; block++)
         {
+            var output = Output + ((long)block * Tile * Columns);
             var rows = Math.Min(Tile, Rows - (block * Tile));
-            new Span<float>(step, Tile * Tile).Clear();
-            for (var k = 0; k < Columns; k += TileDot.StepInputs)
+            if (rows == 1)
             {
-                for (var row = 0; row < rows; row++)
-                {
-                    var x = X + ((((long)block * Tile) + row) * XStride) + k;
-                    FloatFormats.SingleToBFloat16(new ReadOnlySpan<float>(x, TileDot.StepInputs), new Span<ushort>((ushort*)(step + (row * Tile)), TileDot.StepInputs));
-                }
-
-                Transpose16.Run(step, Tile, (float*)(Output + ((long)block * Tile * Columns) + ((long)k * Tile)), Tile);
+                Single(X + ((long)block * Tile * XStride), (uint*)output);
+            }
+            else
+            {
+                Block(X + ((long)block * Tile * XStride), rows, output);
             }
         }
+    }
+
+    private readonly void Single(float* x, uint* output)
+    {
+        new Span<uint>(output, Columns * Tile / 2).Clear();
+        for (var k = 0; k < Columns; k += 2)
+        {
+            output[(long)k * Tile / 2] = FloatFormats.SingleToBFloat16(x[k]) | ((uint)FloatFormats.SingleToBFloat16(x[k + 1]) << 16);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Block(float* x, int rows, ushort* output)
+    {
+        var step = stackalloc uint[Tile * Tile];    // 16 rows of 16 pairs
+        new Span<uint>(step, Tile * Tile).Clear();
+        for (var k = 0; k < Columns; k += TileDot.StepInputs)
+        {
+            for (var row = 0; row < rows; row++)
+            {
+                var from = x + (row * XStride) + k;
+                Vector512.Narrow(Upper(Vector512.Load(from).AsUInt32()), Upper(Vector512.Load(from + Tile).AsUInt32())).Store((ushort*)(step + (row * Tile)));
+            }
+
+            Transpose16.Run((float*)step, Tile, (float*)(output + ((long)k * Tile)), Tile);
+        }
+    }
+
+    /// <summary>As <see cref="FloatFormats.SingleToBFloat16(float)"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> Upper(Vector512<uint> bits)
+    {
+        var upper = bits >> 16;
+        var rounded = (bits + Vector512.Create(0x7FFFu) + (upper & Vector512<uint>.One)) >> 16;
+        var isNaN = Vector512.GreaterThan(bits & Vector512.Create(0x7FFF_FFFFu), Vector512.Create(0x7F80_0000u));
+        return Vector512.ConditionalSelect(isNaN, upper | Vector512.Create(0x40u), rounded);
     }
 }
 
@@ -112,6 +146,17 @@ internal unsafe struct TileLinearKernel : IParallelJob
     {
         const int Tile = TileDot.Tile;
         var rows = Math.Min(Tile, Rows - row);
+        if (rows == 1)
+        {
+            var only = Output + (row * OutputStride) + target.Column + n;
+            for (var i = 0; i < Tile; i++)
+            {
+                only[i] = sums[i * Tile] + (target.Bias is null ? 0 : target.Bias[n + i]);
+            }
+
+            return;
+        }
+
         Transpose16.Run(sums, Tile, sums, Tile);
         var bias = target.Bias is null ? Vector512<float>.Zero : Vector512.Load(target.Bias + n);
         var output = Output + (row * OutputStride) + target.Column + n;

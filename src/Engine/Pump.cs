@@ -142,8 +142,7 @@ internal sealed class Pump : IDisposable
         if (batch.Count > 0)
         {
             Start(batch);
-            var logits = _runner.Run(batch);
-            var tokens = Pick(batch, logits);
+            var tokens = Compute(batch);
             _scheduler.Commit(batch, tokens);
             Publish(batch, tokens);
         }
@@ -162,6 +161,26 @@ internal sealed class Pump : IDisposable
             {
                 _live[item.Sequence].Start();
             }
+        }
+    }
+
+    /// <summary>Where a device has no memory left for this batch, its requests fail and the engine goes on.</summary>
+    private ReadOnlySpan<int> Compute(Batch batch)
+    {
+        try
+        {
+            return Pick(batch, _runner.Run(batch));
+        }
+        catch (DeviceException e) when (e.Code == DeviceException.OutOfMemory)
+        {
+            for (var i = 0; i < batch.Count; i++)
+            {
+                ref readonly var item = ref batch[i];
+                _scheduler.Fail(item.Sequence);
+                _live[item.Sequence].Fail(e);
+            }
+
+            return _tokens.AsSpan(0, batch.SampleCount);
         }
     }
 

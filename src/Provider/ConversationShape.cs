@@ -169,16 +169,19 @@ internal static class ConversationShape
     }
 
     /// <summary>Ids of calls become nine letters and digits, which is what the strictest template takes.</summary>
-    public static bool ShortIds(JsonArray messages)
+    public static bool ShortIds(JsonArray messages) => RenameIds(messages, (_, index) => string.Create(CultureInfo.InvariantCulture, $"call{index + 1:D5}"));
+
+    /// <summary>Ids of calls and of their results become what <paramref name="rename"/> makes of a function's name and the call's index in the conversation.</summary>
+    public static bool RenameIds(JsonArray messages, Func<string, int, string> rename)
     {
         var ids = new Dictionary<string, string>(StringComparer.Ordinal);
-        void Replace(JsonNode owner, string member)
+        void Replace(JsonNode owner, string member, string? function)
         {
             if (owner[member]?.GetValue<string>() is { } id)
             {
                 if (!ids.TryGetValue(id, out var known))
                 {
-                    ids[id] = known = string.Create(CultureInfo.InvariantCulture, $"call{ids.Count + 1:D5}");
+                    ids[id] = known = rename(function ?? "unknown", ids.Count);
                 }
 
                 owner[member] = known;
@@ -189,10 +192,10 @@ internal static class ConversationShape
         {
             foreach (var call in message!["tool_calls"]?.AsArray() ?? [])
             {
-                Replace(call!, "id");
+                Replace(call!, "id", call!["function"]?["name"]?.GetValue<string>());
             }
 
-            Replace(message, "tool_call_id");
+            Replace(message, "tool_call_id", message["name"]?.GetValue<string>());
         }
 
         return ids.Any(id => !string.Equals(id.Key, id.Value, StringComparison.Ordinal));

@@ -11,7 +11,8 @@ namespace KvPrefetch.AI;
 /// <summary>A conversation as one model reads it.</summary>
 /// <param name="Tokens">Token ids, with the assistant's turn opened.</param>
 /// <param name="Tail">The end of the rendered text that the template wrote itself: how the answer begins.</param>
-internal sealed record Prompt(int[] Tokens, string Tail);
+/// <param name="InSection">Tools were declared in a section of ours, which says how to call them.</param>
+internal sealed record Prompt(int[] Tokens, string Tail, bool InSection = false);
 
 /// <summary>How one model writes a conversation: its own chat template; without one ChatML where the vocabulary has its tokens, else a plain transcript.
 /// What a format has no place for is written otherwise, and said so once in the log: system text in the user's turn, turns of one role in a row merged, tools in a section of ours.</summary>
@@ -49,6 +50,9 @@ internal sealed class PromptFormat
         CallsAsText = 8,
     }
 
+    /// <summary>How the model writes reasoning and calls.</summary>
+    public required AnswerFormat Answers { get; init; }
+
     /// <summary>Tokens that end an answer; null: the model's own.</summary>
     public IReadOnlyList<int>? StopTokens { get; private init; }
 
@@ -60,21 +64,22 @@ internal sealed class PromptFormat
         var tokenizer = engine.Tokenizer ?? throw new UnsupportedModelException("The folder has no tokenizer.json, which a chat needs.", "tokenizer.json");
         if (engine.ChatTemplate is { } template)
         {
-            return new PromptFormat(tokenizer, template.Render, () => TemplateProbe.Of(template), log);
+            return For(tokenizer, template, log);
         }
 
         if (tokenizer.TryGetId(TurnStart, out _) && tokenizer.TryGetId(TurnEnd, out var turnEnd))
         {
             log("The folder has no chat template; its vocabulary has ChatML's tokens, so prompts are written as ChatML.");
-            return new PromptFormat(tokenizer, (messages, _) => ChatMl(messages), () => TemplateProbe.TextOnly, log) { StopTokens = [.. engine.Model.StopTokens.Append(turnEnd).Distinct()] };
+            return new PromptFormat(tokenizer, (messages, _) => ChatMl(messages), () => TemplateProbe.TextOnly, log) { Answers = AnswerFormat.Of(null, tokenizer), StopTokens = [.. engine.Model.StopTokens.Append(turnEnd).Distinct()] };
         }
 
         log("The folder has no chat template; prompts are written as a plain transcript (User: ... Assistant: ...), which the model may not have been trained on.");
-        return new PromptFormat(tokenizer, (messages, _) => Transcript(messages), () => TemplateProbe.TextOnly, log) { StopStrings = ["\nUser:"], _prefix = tokenizer.Encode("", addSpecialTokens: true) };
+        return new PromptFormat(tokenizer, (messages, _) => Transcript(messages), () => TemplateProbe.TextOnly, log) { Answers = AnswerFormat.Of(null, tokenizer), StopStrings = ["\nUser:"], _prefix = tokenizer.Encode("", addSpecialTokens: true) };
     }
 
-    /// <summary>For tests: a template without a model.</summary>
-    internal static PromptFormat For(Tokenizer tokenizer, ChatTemplate template, Action<string> log) => new(tokenizer, template.Render, () => TemplateProbe.Of(template), log);
+    /// <summary>A template's own way.</summary>
+    internal static PromptFormat For(Tokenizer tokenizer, ChatTemplate template, Action<string> log) =>
+        new(tokenizer, template.Render, () => TemplateProbe.Of(template), log) { Answers = AnswerFormat.Of(template.Source, tokenizer) };
 
     /// <summary>Token ids of the conversation, with the assistant's turn opened.</summary>
     /// <param name="messages">From <see cref="PromptBuilder"/>; may be changed.</param>
@@ -87,10 +92,10 @@ internal sealed class PromptFormat
     /// <exception cref="ChatTemplateException">The template refuses these messages, however they are written.</exception>
     public Prompt Write(JsonArray messages, JsonArray? tools, JsonObject? variables)
     {
-        var spans = Render(messages, tools, variables);
+        var (spans, inSection) = Render(messages, tools, variables);
         int[] ids = [.. _prefix, .. _tokenizer.Encode(spans)];
         return ids.Length > 0
-            ? new Prompt(ids, spans is [.., { Provenance: Provenance.Template } last] ? last.Text : "")
+            ? new Prompt(ids, spans is [.., { Provenance: Provenance.Template } last] ? last.Text : "", inSection)
             : throw Refusal.Of("messages", "The chat template makes an empty prompt of these messages.");
     }
 
@@ -126,11 +131,12 @@ internal sealed class PromptFormat
     private static IEnumerable<(string Role, string Content)> Turns(JsonArray messages) =>
         messages.Select(m => (m!["role"]!.GetValue<string>(), m["content"]!.GetValue<string>()));
 
-    private IReadOnlyList<TextSpan> Render(JsonArray messages, JsonArray? tools, JsonObject? variables)
+    private (IReadOnlyList<TextSpan> Spans, bool InSection) Render(JsonArray messages, JsonArray? tools, JsonObject? variables)
     {
         var probe = _probe.Value;
         var options = new ChatTemplateOptions { Tools = tools is { Count: > 0 } ? tools : null, Variables = variables };
-        if (options.Tools is not null && !probe.Tools)
+        var inSection = options.Tools is not null && !probe.Tools;
+        if (inSection)
         {
             Say("The chat format knows no tools; they are declared in a section of the system text.");
             options = TextInstead(messages, options);
@@ -169,7 +175,7 @@ internal sealed class PromptFormat
 
         try
         {
-            return _render(messages, options);
+            return (_render(messages, options), inSection);
         }
         catch (ChatTemplateException e) when (e.Reason != ChatTemplateError.Limit)
         {
@@ -177,7 +183,7 @@ internal sealed class PromptFormat
             {
                 if (TryReshaped(messages, options, change) is { } spans)
                 {
-                    return spans;
+                    return (spans, inSection || change.HasFlag(Reshape.CallsAsText));
                 }
             }
 
@@ -243,6 +249,11 @@ internal sealed class PromptFormat
     /// <summary>Calls as the template reads them.</summary>
     private static void Arrange(JsonArray messages, TemplateProbe probe)
     {
+        if (probe.NamedIds)
+        {
+            ConversationShape.RenameIds(messages, TemplateProbe.NamedId);
+        }
+
         foreach (var message in messages.Where(m => m!["tool_calls"] is not null))
         {
             if (probe.NullContent && message!["content"]!.GetValue<string>().Length == 0)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using KvPrefetch.Engine;
 using KvPrefetch.Engine.Text.Templates;
@@ -14,10 +15,11 @@ namespace KvPrefetch.AI;
 /// <param name="ParallelCalls">Two calls of one turn come out, both.</param>
 /// <param name="ArgumentsAsText">Calls come out right only with their arguments as JSON text.</param>
 /// <param name="NullContent">Calls come out only in a turn whose content is null.</param>
+/// <param name="NamedIds">Calls are written by their ids, which must be <c>functions.name:0</c> and so on.</param>
 /// <param name="Results">A turn of the role tool comes out, calls or not.</param>
 /// <param name="CallSample">How the template writes a call: from the user's turn on, or "".</param>
 internal sealed record TemplateProbe(
-    bool System, bool LateSystem, bool ConsecutiveUsers, bool Tools, bool NeedsTools, bool Calls, bool ParallelCalls, bool ArgumentsAsText, bool NullContent, bool Results, string CallSample)
+    bool System, bool LateSystem, bool ConsecutiveUsers, bool Tools, bool NeedsTools, bool Calls, bool ParallelCalls, bool ArgumentsAsText, bool NullContent, bool NamedIds, bool Results, string CallSample)
 {
     public const string Name = "probe_of_tool_calls";
     private const string Asked = "probe-alpha";
@@ -25,7 +27,7 @@ internal sealed record TemplateProbe(
     private const string Result = "probe-gamma";
 
     /// <summary>A format of text and nothing else.</summary>
-    public static TemplateProbe TextOnly { get; } = new(true, true, true, false, false, false, false, false, false, false, "");
+    public static TemplateProbe TextOnly { get; } = new(true, true, true, false, false, false, false, false, false, false, false, "");
 
     public static TemplateProbe Of(ChatTemplate template)
     {
@@ -43,16 +45,17 @@ internal sealed record TemplateProbe(
             NeedsTools = needsTools,
             Results = Both(Message("user", "?"), Message("assistant", Value), Message("tool", Asked)),
         };
-        foreach (var (asText, nullContent) in new[] { (false, false), (true, false), (false, true), (true, true) })
+        foreach (var (asText, nullContent, namedIds) in new[] { (false, false, false), (true, false, false), (false, true, false), (true, true, false), (false, false, true) })
         {
-            if (Render(template, Declarations(), user, Turn(asText, nullContent, Value), ToolResult(1)) is { } text && Shows(text))
+            if (Render(template, Declarations(), user, Turn(asText, nullContent, namedIds, Value), ToolResult(1, namedIds)) is { } text && Shows(text))
             {
                 return probe with
                 {
                     Calls = true,
-                    ParallelCalls = Render(template, Declarations(), user, Turn(asText, nullContent, "?", Value), ToolResult(1), ToolResult(2)) is { } both && Shows(both),
+                    ParallelCalls = Render(template, Declarations(), user, Turn(asText, nullContent, namedIds, "?", Value), ToolResult(1, namedIds), ToolResult(2, namedIds)) is { } both && Shows(both),
                     ArgumentsAsText = asText,
                     NullContent = nullContent,
+                    NamedIds = namedIds,
                     CallSample = text[Math.Max(0, text.LastIndexOf(Asked, StringComparison.Ordinal))..],
                 };
             }
@@ -61,11 +64,16 @@ internal sealed record TemplateProbe(
         return probe;
     }
 
+    /// <summary>What <see cref="NamedIds"/> means.</summary>
+    /// <param name="function">Name of the function.</param>
+    /// <param name="index">Of the call in the conversation, from 0.</param>
+    public static string NamedId(string function, int index) => string.Create(CultureInfo.InvariantCulture, $"functions.{function}:{index}");
+
     // Text that was written as JSON once more shows its quotes escaped.
     private static bool Shows(string text) => text.Contains(Name, StringComparison.Ordinal) && text.Contains(Value, StringComparison.Ordinal)
         && text.Contains(Result, StringComparison.Ordinal) && !text.Contains("\\\"city\\\"", StringComparison.Ordinal);
 
-    private static JsonObject Turn(bool asText, bool nullContent, params string[] values)
+    private static JsonObject Turn(bool asText, bool nullContent, bool namedIds, params string[] values)
     {
         var calls = new JsonArray();
         for (var i = 0; i < values.Length; i++)
@@ -73,7 +81,7 @@ internal sealed record TemplateProbe(
             var arguments = new JsonObject { ["city"] = values[i] };
             calls.Add((JsonNode)new JsonObject
             {
-                ["id"] = "call0000" + (char)('1' + i),
+                ["id"] = Id(i + 1, namedIds),
                 ["type"] = "function",
                 ["function"] = new JsonObject { ["name"] = Name, ["arguments"] = asText ? arguments.ToJsonString() : arguments },
             });
@@ -84,10 +92,12 @@ internal sealed record TemplateProbe(
         return turn;
     }
 
-    private static JsonObject ToolResult(int call)
+    private static string Id(int call, bool named) => named ? NamedId(Name, call - 1) : "call0000" + (char)('0' + call);
+
+    private static JsonObject ToolResult(int call, bool namedIds)
     {
         var turn = Message("tool", Result);
-        (turn["name"], turn["tool_call_id"]) = (Name, "call0000" + (char)('0' + call));
+        (turn["name"], turn["tool_call_id"]) = (Name, Id(call, namedIds));
         return turn;
     }
 

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Backends.Cpu;
+using KvPrefetch.Engine.Backends.Cuda;
 using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Tests.Conformance;
@@ -89,7 +90,7 @@ public abstract partial class BackendConformance : IDisposable
     public void Norms(int rows, int columns, int groups)
     {
         float[] x = Values(rows * columns), addend = Values(rows * columns), gain = Values(columns), bias = Values(columns);
-        float[] expected = new float[6 * rows * columns], actual = new float[expected.Length];
+        float[] expected = new float[9 * rows * columns], actual = new float[expected.Length];
         foreach (var (backend, result) in Both(expected, actual))
         {
             using var pinned = new Pinned(MemoryMarshal.AsBytes<float>(gain).ToArray(), MemoryMarshal.AsBytes<float>(bias).ToArray());
@@ -113,6 +114,12 @@ public abstract partial class BackendConformance : IDisposable
             Keep(input);
             backend.Add(input, output, -1.5f, rows);
             Keep(input);
+            backend.MatchMagnitude(input, add, 0.4f, output, rows);
+            Keep(output);
+            backend.MatchMagnitude(output, input, 1e-5f, output, rows);
+            Keep(output);
+            backend.CutBelow(output, 0.7f, rows);
+            Keep(output);
         }
 
         AssertClose(expected, actual, 4e-6);
@@ -179,7 +186,7 @@ public abstract partial class BackendConformance : IDisposable
         {
             using var pinned = new Pinned(table);
             using var pages = backend.AllocateKvPages(KvLayout.Uniform(1, 1, 16, 16), [8]);
-            using var step = new Step(backend, pages, new Random(seed), Vocabulary, (0, 5), (3, 1), (0, 2));
+            using var step = new Step(backend, pages, new Random(seed), Vocabulary + 40, (0, 5), (3, 1), (0, 2));
             Rows output = Poisoned(backend, 8, Columns), gathered = Poisoned(backend, 3, Columns);
             backend.Embed(step.Inputs, step.Inputs.TokenIds, backend.LoadMatrix("table", type, Vocabulary, Columns, pinned[0]), 0.5f, output);
             backend.GatherRows(output, step.Inputs.SampleRows, gathered, 3);
@@ -360,7 +367,7 @@ public abstract partial class BackendConformance : IDisposable
         var view = backend.AllocateRows(rows, columns);
         for (var row = 0; row < rows; row++)
         {
-            values.AsSpan(row * columns, columns).CopyTo(backend.Download(view, row));
+            Write(backend, view, row, values.AsSpan(row * columns, columns));
         }
 
         return view;
@@ -369,21 +376,51 @@ public abstract partial class BackendConformance : IDisposable
     private static Rows Poisoned(IBackend backend, int rows, int columns)
     {
         var view = backend.AllocateRows(rows, columns);
+        var poison = new float[columns];
+        Array.Fill(poison, float.NaN);
         for (var row = 0; row < rows; row++)
         {
-            backend.Download(view, row).Fill(float.NaN);
+            Write(backend, view, row, poison);
         }
 
         return view;
     }
 
-    private static unsafe void Poison(IBackend backend, KvPages pages)
+    private static void Poison(IBackend backend, KvPages pages)
     {
-        Assert.StartsWith(backend is ReferenceBackend ? "reference" : "cpu", backend.Name, StringComparison.Ordinal);    // host memory: another device needs its own way
         for (var layer = 0; layer < pages.Layers; layer++)
         {
-            new Span<float>((void*)pages.Keys(layer).Address, (int)pages.Keys(layer).Length).Fill(float.NaN);
-            new Span<float>((void*)pages.Values(layer).Address, (int)pages.Values(layer).Length).Fill(float.NaN);
+            Poison(backend, pages.Keys(layer));
+            Poison(backend, pages.Values(layer));
+        }
+    }
+
+    /// <summary>All bits set is not a number in any type.</summary>
+    private static unsafe void Poison(IBackend backend, DeviceBuffer buffer)
+    {
+        var bytes = checked((int)(buffer.Length * buffer.Type.ByteSize()));
+        if (backend is CudaBackend cuda)
+        {
+            var poison = new byte[bytes];
+            Array.Fill(poison, (byte)0xFF);
+            cuda.Write<byte>(poison, buffer);
+        }
+        else
+        {
+            new Span<byte>((void*)buffer.Address, bytes).Fill(0xFF);
+        }
+    }
+
+    /// <summary>Only host memory lets itself be written to through what was downloaded.</summary>
+    private static void Write(IBackend backend, Rows rows, int row, ReadOnlySpan<float> values)
+    {
+        if (backend is CudaBackend cuda)
+        {
+            cuda.Write(values, rows.Buffer, rows.Column + ((long)row * rows.Stride));
+        }
+        else
+        {
+            values.CopyTo(backend.Download(rows, row));
         }
     }
 
@@ -418,53 +455,4 @@ public abstract partial class BackendConformance : IDisposable
 
         public void Dispose() => Array.ForEach(_blocks, b => NativeMemory.Free((byte*)b - 2));
     }
-}
-
-public sealed class ReferenceConformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => new ReferenceBackend();
-}
-
-public sealed class Cpu128Conformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => CpuBackend.Create(2, VectorWidth.Bits128);
-}
-
-public sealed class Cpu256Conformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => CpuBackend.Create(3, VectorWidth.Bits256);
-}
-
-public sealed class Cpu512Conformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => CpuBackend.Create(2, VectorWidth.Bits512);
-}
-
-public sealed class CpuOneThreadConformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override IBackend Create() => CpuBackend.Create(1);
-}
-
-/// <summary>Activations rounded to bfloat16, assembled products where the machine has them.</summary>
-public sealed class CpuFastConformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override bool RoundsActivations => true;
-
-    private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: Arithmetic.Fast);
-}
-
-/// <summary>The same by vdpbf16ps, whether it is fast here or not.</summary>
-public sealed class CpuFastDotsConformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override bool RoundsActivations => true;
-
-    private protected override IBackend Create() => CpuBackend.Create(3, arithmetic: Arithmetic.Fast, kernels: CpuKernels.VectorDots);
-}
-
-/// <summary>The same by managed kernels.</summary>
-public sealed class CpuFastManagedConformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override bool RoundsActivations => true;
-
-    private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: Arithmetic.Fast, kernels: CpuKernels.Managed);
 }

@@ -44,6 +44,9 @@ internal sealed class KvLayout
     /// <summary>The group of a layer.</summary>
     public int Group(int layer) => _groups[layer];
 
+    /// <summary>Pages that so many tokens in a row touch at most.</summary>
+    public long PagesToSee(int tokens) => ((tokens + PageSize - 2L) / PageSize) + 1;
+
     /// <summary>Bytes that a page of a group takes over its layers.</summary>
     public long PageBytes(IBackend backend, int group) => Layers.Where((_, i) => _groups[i] == group).Sum(layer => backend.KvPageBytes(layer, PageSize));
 

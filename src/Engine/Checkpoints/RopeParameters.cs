@@ -75,6 +75,9 @@ internal sealed record RopeParameters
     /// <summary>Yarn only; null where the config is silent.</summary>
     public double? MScaleAllDim { get; init; }
 
+    /// <summary>Factor on the scores of DeepSeek's attention.</summary>
+    public double LatentScale => MScaleAllDim is { } all ? Math.Pow(AttentionScale(Factor, all), 2) : 1;
+
     /// <summary>Yarn only: the ramp's ends are rounded to whole dimensions.</summary>
     public bool Truncate { get; init; } = true;
 

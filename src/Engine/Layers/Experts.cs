@@ -49,13 +49,21 @@ internal sealed record Experts(Projection[] Router, Routing Routing, ExpertWeigh
     /// <summary>Null where experts are as wide as the model.</summary>
     public ExpertLatent? Latent { get; init; }
 
-    public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
+    public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output) => Forward(backend, step, scratch, x, x, output);
+
+    /// <param name="backend">Where it runs.</param>
+    /// <param name="step">The tokens.</param>
+    /// <param name="scratch">Working memory.</param>
+    /// <param name="routed">What the router sees.</param>
+    /// <param name="x">What the experts see.</param>
+    /// <param name="output">What they say; may be the memory of <paramref name="routed"/>.</param>
+    public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows routed, Rows x, Rows output)
     {
         var s = scratch.Experts ?? throw new InvalidOperationException("The model's widths lack those of its experts.");
         int rows = step.TokenCount, places = rows * Routing.Chosen;
         Rows at = s.Places.Slice(0, Weights.Width), first = s.GateUp.Slice(0, Weights.FirstColumns), inner = s.Inner.Slice(0, Weights.Inner);
         var input = x;
-        backend.Linear(x, Router, s.Logits, rows);
+        backend.Linear(routed, Router, s.Logits, rows);
         backend.Route(s.Logits, Routing, s.Plan, rows);
         if (Latent is not null)
         {
@@ -101,6 +109,27 @@ internal sealed record Experts(Projection[] Router, Routing Routing, ExpertWeigh
         {
             backend.Add(output, s.Shared, 1f, rows);
         }
+    }
+}
+
+/// <summary>A dense unit with experts beside it, which see the residual through norms of their own: output = denseNorm(dense(x)) + expertsNorm(experts(inputNorm(residual))), routed by routerNorm(residual).</summary>
+/// <param name="Dense">Every token's.</param>
+/// <param name="DenseNorm">Behind it.</param>
+/// <param name="Experts">Without a shared unit.</param>
+/// <param name="RouterNorm">Before the router.</param>
+/// <param name="InputNorm">Before the experts.</param>
+/// <param name="ExpertsNorm">Behind them.</param>
+internal sealed record ExpertsBeside(IMixer Dense, Norm DenseNorm, Experts Experts, Norm RouterNorm, Norm InputNorm, Norm ExpertsNorm) : IMixer
+{
+    public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
+    {
+        Dense.Forward(backend, step, scratch, x, output);
+        DenseNorm.Forward(backend, output, output, step.TokenCount);
+        RouterNorm.Forward(backend, scratch.Hidden, x, step.TokenCount);
+        InputNorm.Forward(backend, scratch.Hidden, scratch.Second, step.TokenCount);
+        Experts.Forward(backend, step, scratch, x, scratch.Second, x);
+        ExpertsNorm.Forward(backend, x, x, step.TokenCount);
+        backend.Add(output, x, 1f, step.TokenCount);
     }
 }
 

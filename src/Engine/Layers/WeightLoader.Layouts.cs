@@ -21,10 +21,29 @@ internal sealed unsafe partial class WeightLoader
     /// <summary>The same with parts of different sizes, without bias.</summary>
     public Projection[] InterleavedLinear(string name, int groups, int[] sizes, int inputs)
     {
+        var parts = Parts(name, groups, sizes, inputs);
+        return [.. sizes.SelectMany((_, part) => parts.Select(group => group[part]))];
+    }
+
+    /// <summary><c>name.weight</c> <c>[groups * sum of sizes, inputs]</c>: views of each group's parts, <c>[group][part]</c>.</summary>
+    public Projection[][] Parts(string name, int groups, int[] sizes, int inputs, bool bias = false)
+    {
         var pitch = sizes.Sum();
         var matrix = WholeLinear(name, checked(groups * pitch), inputs);
-        return [.. sizes.SelectMany((size, part) => Enumerable.Range(0, groups).Select(group =>
-            new Projection(RowsOf(matrix, name, (group * pitch) + sizes.Take(part).Sum(), size, inputs), Bias: null)))];
+        var vector = bias ? Whole(name + ".bias", checked(groups * pitch)) : default;
+        Projection Part(int row, int size) => new(RowsOf(matrix, name, row, size, inputs), bias ? this.Part(vector, name + ".bias", row, size) : null);
+        return [.. Enumerable.Range(0, groups).Select(group => sizes.Select((size, part) => Part((group * pitch) + sizes.Take(part).Sum(), size)).ToArray())];
+    }
+
+    /// <summary><c>name.weight</c> <c>[heads * (still + value), latent]</c>, head by head what makes a key's still part and a value of a latent.</summary>
+    /// <returns>For each head its first part turned round, <c>[latent, still]</c>, a copy; and a view of the second, <c>[value, latent]</c>.</returns>
+    public (Projection[] To, Projection[] From) LatentHeads(string name, int heads, int still, int value, int latent)
+    {
+        var pitch = checked(still + value);
+        var matrix = Whole(name + ".weight", checked(heads * pitch), latent);
+        return (
+            [.. Enumerable.Range(0, heads).Select(h => new Projection(Transposed(matrix, name + ".weight", (long)h * pitch * latent, still, latent), Bias: null))],
+            [.. Enumerable.Range(0, heads).Select(h => new Projection(RowsOf(matrix, name + ".weight", ((long)h * pitch) + still, value, latent), Bias: null))]);
     }
 
     /// <summary><c>name.weight</c> stored <c>[inputs, outputs]</c>, copied, and <c>name.bias</c>.</summary>

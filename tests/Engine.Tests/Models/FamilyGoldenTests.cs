@@ -15,8 +15,8 @@ public sealed class FamilyGoldenTests
         "nemotron", "olmo2", "olmo3", "phi", "phi3", "qwen2", "qwen2-window", "qwen3", "seed_oss", "smollm3", "stablelm", "starcoder2",
         "apertus", "gpt2", "gpt_neox", "hunyuan_v1_dense", "ministral3", "phi3-longrope",
         "mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "granitemoehybrid", "qwen3_next", "minimax_m2", "glm4_moe", "gpt_oss",
-        "gemma3-wrapped", "mistral3-wrapped", "qwen3_5-wrapped",
-        "qwen3_5_moe_text", "lfm2_moe", "lfm3", "nemotron_h",
+        "gemma3n_text", "gemma4_text", "gemma4_text-moe", "gemma4-wrapped", "gemma3-wrapped", "mistral3-wrapped", "qwen3_5-wrapped",
+        "qwen3_5_moe_text", "lfm2_moe", "lfm3", "nemotron_h", "deepseek_v2", "deepseek_v3", "kimi_linear",
     ]];
 
     [Theory, MemberData(nameof(Families))]

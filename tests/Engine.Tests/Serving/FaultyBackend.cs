@@ -40,6 +40,8 @@ internal sealed class FaultyBackend : IBackend
     public DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0) => _inner.LoadVector(name, type, length, address, offset);
     public Rows AllocateRows(int rows, int columns) => _inner.AllocateRows(rows, columns);
     public DeviceBuffer AllocateInts(int length) => _inner.AllocateInts(length);
+    public void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows) => _inner.MatchMagnitude(x, reference, floor, output, rows);
+    public void CutBelow(Rows x, float deviations, int rows) => _inner.CutBelow(x, deviations, rows);
     public KvPages AllocateKvPages(KvLayout layout, IReadOnlyList<int> pages) => _inner.AllocateKvPages(layout, pages);
     public long KvPageBytes(KvLayer layer, int pageSize) => _inner.KvPageBytes(layer, pageSize);
     public StateSlots AllocateStateSlots(IReadOnlyList<int> sizes, int slots) => _inner.AllocateStateSlots(sizes, slots);

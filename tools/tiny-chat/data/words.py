@@ -6,15 +6,14 @@ evaluation asks for copying and understanding, not for memory. `pick(rng, LIST, 
 
 import zlib
 
-EVAL_SHARE = 12  # one entry of so many is kept for the evaluation
-
-
-def held_out(text: str) -> bool:
-    return zlib.crc32(text.encode()) % EVAL_SHARE == 0
+def held_out(text: str, share: int) -> bool:
+    """One entry of so many is kept for the evaluation."""
+    return zlib.crc32(text.encode()) % share == 0
 
 
 def part(values, split):
-    chosen = [v for v in values if held_out(str(v)) == (split == "eval")]
+    share = 12 if len(values) > 100 else 6    # short lists are wordings, of which the evaluation needs several
+    chosen = [v for v in values if held_out(str(v), share) == (split == "eval")]
     return chosen or list(values)
 
 

@@ -19,6 +19,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             WeightsStride = plan.Weights.Stride,
             Ids = (int*)_experts.Ids.Address,
             Correction = routing.Correction is null ? null : (float*)routing.Correction.Address,
+            Factors = routing.Factors is null ? null : (float*)routing.Factors.Address,
             Experts = routing.Experts,
             Chosen = routing.Chosen,
             Groups = routing.Groups,

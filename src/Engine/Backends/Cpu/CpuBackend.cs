@@ -97,6 +97,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         {
             Table = (byte*)table.Data.Address,
             Type = table.Type,
+            TableRows = table.Rows,
             Ids = Ints(ids),
             Scale = scale,
             Output = Floats(output),
@@ -178,6 +179,28 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         ShareRows(ref job, rows, (cap == 0 ? 1L : 8L) * x.Columns);
     }
 
+    public void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows)
+    {
+        var job = new MagnitudeKernel<TLanes, V>
+        {
+            X = Floats(x),
+            XStride = x.Stride,
+            Reference = Floats(reference),
+            ReferenceStride = reference.Stride,
+            Floor = floor,
+            Output = Floats(output),
+            OutputStride = output.Stride,
+            Columns = x.Columns,
+        };
+        ShareRows(ref job, rows, x.Columns);
+    }
+
+    public void CutBelow(Rows x, float deviations, int rows)
+    {
+        var job = new CutKernel<TLanes, V> { X = Floats(x), XStride = x.Stride, Deviations = deviations, Columns = x.Columns };
+        ShareRows(ref job, rows, x.Columns);
+    }
+
     public void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows)
     {
         // Matrices of one type go together; a checkpoint may mix types.
@@ -256,6 +279,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             KvHeads = shape.KvHeads,
             HeadDim = shape.HeadDim,
             PageSize = step.Pages.PageSize,
+            ValuesInKeys = shape.ValuesInKeys > 0,
         };
         ShareRows(ref job, step.TokenCount, shape.QkvColumns);
     }
@@ -274,7 +298,14 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             context += (long)rows * (positions[rowStarts[s + 1] - 1] + 1);
         }
 
-        Grow(ref _attentionScratch, Threads * AttentionKernel<TLanes, V>.ScratchFloats(group, shape.HeadDim, pageSize));
+        // A single decoding sequence over few KV heads would leave threads idle: they share the query heads of a group then.
+        var parts = 1;
+        while (blocks * shape.KvHeads * parts < Threads && group % (2 * parts) == 0 && group / parts >= 2 * AttentionKernel<TLanes, V>.Together)
+        {
+            parts *= 2;
+        }
+
+        Grow(ref _attentionScratch, Threads * AttentionKernel<TLanes, V>.ScratchFloats(group, shape.ValueDim, pageSize));
         var job = new AttentionKernel<TLanes, V>
         {
             Q = Floats(q),
@@ -290,7 +321,10 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Sequences = step.SequenceCount,
             KvHeads = shape.KvHeads,
             Group = group,
+            Parts = parts,
             HeadDim = shape.HeadDim,
+            ValueDim = shape.ValueDim,
+            ValuesInKeys = shape.ValuesInKeys > 0,
             PageSize = pageSize,
             Scale = shape.Scale,
             Window = shape.Window == 0 ? int.MaxValue : shape.Window,
@@ -300,7 +334,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Blocks = blocks,
             Scratch = (float*)_attentionScratch.Address,
         };
-        Share(ref job, blocks * shape.KvHeads, 1, context * shape.QueryColumns);
+        Share(ref job, blocks * shape.KvHeads * parts, 1, context * shape.QueryColumns);
     }
 
     public void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows) => Activate(gateUp, output.Columns, activation, output, rows);

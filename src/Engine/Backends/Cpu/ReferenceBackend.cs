@@ -30,7 +30,7 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
     {
         for (var t = 0; t < step.TokenCount; t++)
         {
-            WeightRow(table, Ints(ids)[t]).CopyTo(Download(output, t));
+            WeightRow(table, Ints(ids)[t] < table.Rows ? Ints(ids)[t] : 0).CopyTo(Download(output, t));
             ScaleAndCap(Row(output, t), scale, 0, 1);
         }
     }
@@ -100,6 +100,35 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
         }
     }
 
+    public void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows)
+    {
+        double MeanSquare(Rows view, int row) => Download(view, row).ToArray().Average(v => (double)v * v);
+
+        for (var row = 0; row < rows; row++)
+        {
+            var factor = Math.Sqrt(MeanSquare(reference, row)) / Math.Sqrt(Math.Max(MeanSquare(x, row), floor));
+            Span<float> from = Download(x, row), to = Download(output, row);
+            for (var i = 0; i < from.Length; i++)
+            {
+                to[i] = (float)(from[i] * factor);
+            }
+        }
+    }
+
+    public void CutBelow(Rows x, float deviations, int rows)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            var values = Download(x, row).ToArray();
+            var mean = values.Average(v => (double)v);
+            var cut = mean + (deviations * Math.Sqrt(values.Average(v => (v - mean) * (v - mean))));
+            foreach (ref var value in Download(x, row))
+            {
+                value = (float)Math.Max(0, value - cut);
+            }
+        }
+    }
+
     public void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows)
     {
         var column = 0;
@@ -162,6 +191,11 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
             for (var head = 0; head < shape.KvHeads; head++)
             {
                 row.Slice(shape.QueryColumns + (head * headDim), headDim).CopyTo(Slot(step, layer, step.Pages.Keys(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
+                if (shape.ValuesInKeys > 0)
+                {
+                    continue;
+                }
+
                 row.Slice(shape.QueryColumns + shape.KeyColumns + (head * headDim), headDim).CopyTo(Slot(step, layer, step.Pages.Values(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
             }
         }
@@ -201,13 +235,14 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
                     sum += weights[c];
                 }
 
-                var to = Download(output, t).Slice(head * headDim, headDim);
-                for (var i = 0; i < headDim; i++)
+                var to = Download(output, t).Slice(head * shape.ValueDim, shape.ValueDim);
+                var (slabs, first) = shape.ValuesInKeys > 0 ? (step.Pages.Keys(layer), headDim - shape.ValueDim) : (step.Pages.Values(layer), 0);
+                for (var i = 0; i < shape.ValueDim; i++)
                 {
                     var value = 0.0;
                     for (var c = from; c < context; c++)
                     {
-                        value += weights[c] / sum * Slot(step, layer, step.Pages.Values(layer), sequence, c, kvHead)[i];
+                        value += weights[c] / sum * Slot(step, layer, slabs, sequence, c, kvHead)[first + i];
                     }
 
                     to[i] = (float)value;

@@ -79,6 +79,9 @@ internal sealed unsafe class CudaContext : SafeHandle
         return Driver.MemGetInfo(&free, &total) == CudaStatus.Success ? (long)free : 0;
     }
 
+    /// <summary>The same from a thread that may be new.</summary>
+    public long CurrentFreeBytes() => Driver.ContextSetCurrent(handle) == CudaStatus.Success ? FreeBytes() : 0;
+
     public void Check(CudaStatus status, string doing)
     {
         if (status != CudaStatus.Success)

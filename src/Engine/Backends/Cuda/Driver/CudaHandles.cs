@@ -181,15 +181,18 @@ internal sealed class CudaGraph : CudaHandle
         {
             launch();
         }
-        finally
+        catch
         {
-            status = context.Driver.StreamEndCapture(stream.Value, &graph);
-            if (status != CudaStatus.Success)
+            // The stream must not stay in recording, whatever was recorded.
+            if (context.Driver.StreamEndCapture(stream.Value, &graph) == CudaStatus.Success && graph != 0)
             {
-                graph = 0;
+                context.Driver.GraphDestroy(graph);
             }
+
+            throw;
         }
 
+        status = context.Driver.StreamEndCapture(stream.Value, &graph);
         context.Check(status, "a step was recorded");
         nint executable;
         status = context.Driver.GraphInstantiate(&executable, graph, 0);

@@ -57,11 +57,24 @@ internal sealed unsafe class Nvrtc : INvrtc
 
         try
         {
-            return (new Nvrtc(library), null);
+            var compiler = new Nvrtc(library);
+            LoadBuiltins(compiler, Path.GetDirectoryName(looked));
+            return (compiler, null);
         }
         catch (EntryPointNotFoundException e)
         {
             return (null, $"NVRTC ({looked}) is older than CUDA 12: {e.Message}");
+        }
+    }
+
+    /// <summary>NVRTC opens a second library by its bare name, which the loader finds outside its own path only where it is open already.</summary>
+    private static void LoadBuiltins(Nvrtc compiler, string? folder)
+    {
+        int major, minor;
+        if (!string.IsNullOrEmpty(folder) && compiler.Version(&major, &minor) == 0)
+        {
+            var name = OperatingSystem.IsWindows() ? FormattableString.Invariant($"nvrtc-builtins64_{major}{minor}.dll") : FormattableString.Invariant($"libnvrtc-builtins.so.{major}.{minor}");
+            NativeLibrary.TryLoad(Path.Combine(folder, name), out _);
         }
     }
 }

@@ -11,6 +11,9 @@ internal sealed class KernelCache(CudaContext context, KernelCompiler compiler, 
 {
     private readonly Dictionary<string, (CudaModule Module, CudaKernel Kernel)> _kernels = new(StringComparer.Ordinal);
 
+    /// <summary>The same by the spec itself: a launch should not put a name together.</summary>
+    private readonly Dictionary<KernelSpec, CudaKernel> _bySpec = new(ReferenceEqualityComparer.Instance);
+
     /// <summary>Where kernels are kept when nobody says: KVPREFETCH_KERNEL_CACHE, else a folder of the user's.</summary>
     public static string? DefaultFolder
     {
@@ -30,9 +33,24 @@ internal sealed class KernelCache(CudaContext context, KernelCompiler compiler, 
     public int Compiled { get; private set; }
 
     /// <summary>The kernel, ready to be launched. The same for equal variants.</summary>
-    public CudaKernel Get(KernelSpec spec)
+    public CudaKernel Get(KernelSpec spec) => _bySpec.TryGetValue(spec, out var kernel) ? kernel : _bySpec[spec] = Make(spec);
+
+    public void Dispose()
     {
-        if (_kernels.TryGetValue(spec.Variant, out var known))
+        foreach (var (module, _) in _kernels.Values)
+        {
+            module.Dispose();
+        }
+
+        _kernels.Clear();
+        _bySpec.Clear();
+    }
+
+    private CudaKernel Make(KernelSpec spec)
+    {
+        // The same code, launched in two ways, is two kernels here.
+        var key = spec.Overlaps ? spec.Variant + "+" : spec.Variant;
+        if (_kernels.TryGetValue(key, out var known))
         {
             return known.Kernel;
         }
@@ -51,7 +69,7 @@ internal sealed class KernelCache(CudaContext context, KernelCompiler compiler, 
         try
         {
             var kernel = new CudaKernel(context, module.Function(spec.Name), spec);
-            _kernels.Add(spec.Variant, (module, kernel));
+            _kernels.Add(key, (module, kernel));
             return kernel;
         }
         catch
@@ -59,16 +77,6 @@ internal sealed class KernelCache(CudaContext context, KernelCompiler compiler, 
             module.Dispose();
             throw;
         }
-    }
-
-    public void Dispose()
-    {
-        foreach (var (module, _) in _kernels.Values)
-        {
-            module.Dispose();
-        }
-
-        _kernels.Clear();
     }
 
     private byte[] Image(KernelSpec spec)

@@ -39,7 +39,10 @@ internal sealed unsafe class KernelCompiler
 
     /// <summary>The machine code (cubin) of a kernel.</summary>
     /// <exception cref="DeviceException">Fault: it does not compile, with what the compiler said.</exception>
-    public byte[] Compile(KernelSpec spec, int architecture)
+    public byte[] Compile(KernelSpec spec, int architecture) => Compile(spec, architecture, out _);
+
+    /// <summary>The same; <paramref name="log"/> is what the compiler said, with <c>--ptxas-options=-v</c> among the flags the registers and spills.</summary>
+    public byte[] Compile(KernelSpec spec, int architecture, out string log)
     {
         using var texts = new Texts();
         (string Name, string Text)[] headers = [.. KernelSources.Headers];
@@ -60,6 +63,8 @@ internal sealed unsafe class KernelCompiler
             {
                 Check(_nvrtc.GetCubin(program, data), $"'{spec.Variant}' was read");
             }
+
+            log = Log(program);
 
             return cubin;
         }

@@ -3,6 +3,10 @@
 
 static_assert(sizeof(void*) == 8, "64-bit only");
 
+#ifndef INFINITY
+#define INFINITY __int_as_float(0x7f800000)
+#endif
+
 // The C# twin of a kernel's params struct has PARAMS_BYTES bytes.
 #define CHECK_PARAMS(type) static_assert(sizeof(type) == PARAMS_BYTES, "params differ from their C# twin")
 

@@ -44,26 +44,10 @@ public sealed class CpuFastManagedConformance(ITestOutputHelper output) : Backen
     private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: Arithmetic.Fast, kernels: CpuKernels.Managed);
 }
 
-/// <summary>Activations rounded to bfloat16, assembled products where the machine has them.</summary>
-public sealed class CpuFastConformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override bool RoundsActivations => true;
-
-    private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: Arithmetic.Fast);
-}
-
 /// <summary>The same by vdpbf16ps, whether it is fast here or not.</summary>
 public sealed class CpuFastDotsConformance(ITestOutputHelper output) : BackendConformance(output)
 {
     private protected override bool RoundsActivations => true;
 
     private protected override IBackend Create() => CpuBackend.Create(3, arithmetic: Arithmetic.Fast, kernels: CpuKernels.VectorDots);
-}
-
-/// <summary>The same by managed kernels.</summary>
-public sealed class CpuFastManagedConformance(ITestOutputHelper output) : BackendConformance(output)
-{
-    private protected override bool RoundsActivations => true;
-
-    private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: Arithmetic.Fast, kernels: CpuKernels.Managed);
 }

@@ -23,7 +23,7 @@ internal static class AdditionalValues
     }
 
     /// <summary>True where the entry asks for something: true, or a number other than 0.</summary>
-    public static bool Asked(AdditionalPropertiesDictionary? properties, string name) => Find(properties, name) switch
+    public static bool Asked(IReadOnlyDictionary<string, object?>? properties, string name) => Find(properties, name) switch
     {
         null or false or JsonElement { ValueKind: JsonValueKind.False } => false,
         JsonValue value when value.TryGetValue(out bool flag) => flag,
@@ -92,7 +92,7 @@ internal static class AdditionalValues
         }
     }
 
-    private static object? Find(AdditionalPropertiesDictionary? properties, string name) =>
+    private static object? Find(IReadOnlyDictionary<string, object?>? properties, string name) =>
         properties is not null && properties.TryGetValue(name, out var value) && value is not JsonElement { ValueKind: JsonValueKind.Null or JsonValueKind.Undefined } ? value : null;
 
     private static double? ToNumber(object value) => value switch

@@ -1,10 +1,8 @@
 using System.Runtime.CompilerServices;
 using KvPrefetch.Engine;
-using KvPrefetch.Engine.Requests;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
-using EngineFinishReason = KvPrefetch.Engine.Requests.FinishReason;
 
 namespace KvPrefetch.AI;
 
@@ -91,7 +89,7 @@ public sealed class KvPrefetchChatClient : IChatClient
         ChatMessage[] messages, ChatOptions? options, CancellationToken callToken, [EnumeratorCancellation] CancellationToken enumerationToken = default)
     {
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(callToken, enumerationToken, _disposed);
-        using var generation = await Guard(StartAsync(messages, options, linked.Token)).ConfigureAwait(false);
+        using var answer = await Guard(StartAsync(messages, options, linked.Token)).ConfigureAwait(false);
         var template = new ChatResponseUpdate
         {
             Role = ChatRole.Assistant,
@@ -100,27 +98,17 @@ public sealed class KvPrefetchChatClient : IChatClient
             ModelId = _host.ModelId,
             CreatedAt = DateTimeOffset.UtcNow,
         };
-        try
+        var contents = answer.ReadAsync(linked.Token).GetAsyncEnumerator(linked.Token);
+        await using (contents.ConfigureAwait(false))
         {
-            var pieces = generation.ReadAllAsync(linked.Token).GetAsyncEnumerator(linked.Token);
-            await using (pieces.ConfigureAwait(false))
+            while (await Guard(contents.MoveNextAsync()).ConfigureAwait(false))
             {
-                while (await Guard(pieces.MoveNextAsync()).ConfigureAwait(false))
-                {
-                    if (pieces.Current.Text.Length > 0)
-                    {
-                        yield return Update(template, new TextContent(pieces.Current.Text));
-                    }
-                }
+                yield return Update(template, [contents.Current]);
             }
         }
-        finally
-        {
-            Telemetry.Record(generation, _host.ModelId);
-        }
 
-        var last = Update(template, new UsageContent(Usage(generation)));
-        last.FinishReason = generation.FinishReason == EngineFinishReason.Length ? ChatFinishReason.Length : ChatFinishReason.Stop;
+        var last = Update(template, [.. answer.Calls, new UsageContent(answer.Usage)]);
+        last.FinishReason = answer.FinishReason;
         yield return last;
 
         // Cancellation reaches the caller as the token that fired, not as our linked one; the end of the client as ObjectDisposedException.
@@ -139,39 +127,25 @@ public sealed class KvPrefetchChatClient : IChatClient
         }
     }
 
-    private async ValueTask<Generation> StartAsync(ChatMessage[] messages, ChatOptions? options, CancellationToken cancellationToken)
+    private async ValueTask<Answer> StartAsync(ChatMessage[] messages, ChatOptions? options, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var asked = RequestOptions.Resolve(options, this, _host.ModelId);
+        var tools = ToolRequest.Of(options);
+        var reasoning = ReasoningRequest.Of(options, asked.MaxReasoningTokens);
         var turns = PromptBuilder.Build(messages, options?.Instructions);
         var (engine, format) = await _host.GetAsync(progress: null, cancellationToken).ConfigureAwait(false);
-        var prompt = format.Encode(turns);
+        var plan = AnswerPlan.For(engine, format, asked, turns, tools, reasoning);
         cancellationToken.ThrowIfCancellationRequested();
-        return engine.Submit(new GenerationRequest
-        {
-            Prompt = prompt,
-            MaxOutputTokens = asked.MaxOutputTokens,
-            Sampling = asked.ToSampling(engine.Model.SamplingDefaults),
-            StopTokens = format.StopTokens,
-            StopStrings = [.. (asked.StopSequences ?? []).Concat(format.StopStrings).Take(RequestOptions.MaxStopSequences)],
-        });
+        return new Answer(engine, plan, _host.ModelId);
     }
 
-    private static ChatResponseUpdate Update(ChatResponseUpdate template, AIContent content)
+    private static ChatResponseUpdate Update(ChatResponseUpdate template, IList<AIContent> contents)
     {
         var update = template.Clone();
-        update.Contents = [content];
+        update.Contents = contents;
         return update;
     }
-
-    private static UsageDetails Usage(Generation generation) => new()
-    {
-        InputTokenCount = generation.PromptTokens,
-        OutputTokenCount = generation.GeneratedTokens,
-        TotalTokenCount = (long)generation.PromptTokens + generation.GeneratedTokens,
-        CachedInputTokenCount = generation.CachedPromptTokens,
-        ReasoningTokenCount = 0,
-    };
 
     private static T NotNull<T>(T value, string name)
         where T : class => value ?? throw new ArgumentNullException(name);

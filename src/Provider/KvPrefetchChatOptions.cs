@@ -36,6 +36,9 @@ public sealed record KvPrefetchChatOptions
     /// <summary>Tokens to generate at most; null goes on to the end of the context.</summary>
     public int? MaxOutputTokens { get; init; }
 
+    /// <summary>Tokens of reasoning after which it is closed and the answer begins; null takes a limit from the effort that was asked for, or none. AdditionalProperties: <c>thinking_budget</c>.</summary>
+    public int? MaxReasoningTokens { get; init; }
+
     /// <summary>Text that ends the answer and is not part of it; at most 16 of at most 256 characters.</summary>
     public IReadOnlyList<string>? StopSequences { get; init; }
 }

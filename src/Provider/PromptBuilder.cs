@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using KvPrefetch.AI.ToolCalls;
 using KvPrefetch.Engine;
 using Microsoft.Extensions.AI;
 
@@ -96,6 +97,9 @@ internal sealed class PromptBuilder
                     AddResult(result, index);
                     break;
                 case UsageContent:
+                    break;
+                case ErrorContent error when CallErrors.IsOurs(error):
+                    turn.Text.Append(Count(error.Details));
                     break;
                 case null:
                     throw Invalid(FormattableString.Invariant($"messages[{index}] has a null content."));

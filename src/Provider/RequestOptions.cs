@@ -40,6 +40,7 @@ internal static class RequestOptions
             LogitBias = AdditionalValues.Snapshot(own.LogitBias, "logit_bias") ?? AdditionalValues.LogitBias(more, "logit_bias"),
             Seed = own.Seed ?? (ulong?)options.Seed,
             MaxOutputTokens = own.MaxOutputTokens ?? options.MaxOutputTokens,
+            MaxReasoningTokens = own.MaxReasoningTokens ?? Whole(more, "thinking_budget"),
             StopSequences = own.StopSequences?.ToArray() ?? options.StopSequences?.ToArray(),
         };
         Validate(resolved);
@@ -62,24 +63,9 @@ internal static class RequestOptions
 
     private static void RefuseUnsupported(ChatOptions options)
     {
-        if (options.Tools?.OfType<AIFunctionDeclaration>().FirstOrDefault() is { } function)
-        {
-            throw Refusal.Of(nameof(ChatOptions.Tools), $"Tools are not supported yet; function {Quoted.Text(function.Name)} was given. Leave Tools empty.");
-        }
-
-        if (options.ToolMode is RequiredChatToolMode)
-        {
-            throw Refusal.Of(nameof(ChatOptions.ToolMode), "Tools are not supported yet, so none can be required. Leave ToolMode unset, Auto or None.");
-        }
-
         if (options.ResponseFormat is not (null or ChatResponseFormatText))
         {
             throw Refusal.Of(nameof(ChatOptions.ResponseFormat), "Structured output is not supported yet. Leave ResponseFormat unset or Text.");
-        }
-
-        if (options.Reasoning is { } reasoning && (reasoning.Effort is not null || reasoning.Output is not null))
-        {
-            throw Refusal.Of(nameof(ChatOptions.Reasoning), "Reasoning options are not supported yet. Leave Reasoning unset.");
         }
 
         if (!string.IsNullOrWhiteSpace(options.ConversationId))
@@ -105,8 +91,20 @@ internal static class RequestOptions
             throw Refusal.Of(nameof(ChatOptions.MaxOutputTokens), (FormattableString)$"MaxOutputTokens is {options.MaxOutputTokens}; at least 1 is needed.");
         }
 
+        if (options.MaxReasoningTokens < 0)
+        {
+            throw Refusal.Of(nameof(KvPrefetchChatOptions.MaxReasoningTokens), (FormattableString)$"MaxReasoningTokens is {options.MaxReasoningTokens}; at least 0 is needed.");
+        }
+
         ValidateStops(options.StopSequences);
     }
+
+    private static int? Whole(AdditionalPropertiesDictionary? properties, string name) => AdditionalValues.Number(properties, name) switch
+    {
+        null => null,
+        var number and >= 0 and <= int.MaxValue / 2 => (int)number,
+        var number => throw Refusal.Of(name, (FormattableString)$"{name} is {number}; 0 to {int.MaxValue / 2} are allowed."),
+    };
 
     private static void ValidateStops(IReadOnlyList<string>? stops)
     {

@@ -166,14 +166,6 @@ public sealed class PromptBuilderTests
         Assert.Equal(["S", "<|im_end|>"], PromptFormat.Transcript(messages).Where(s => s.Provenance == Provenance.Content).Select(s => s.Text));
     }
 
-    [Fact]
-    public void Calls_become_text_where_a_template_has_no_place_for_them()
-    {
-        var messages = PromptBuilder.Build([new(ChatRole.Assistant, [new TextContent("See:"), new FunctionCallContent("c", "F", new Dictionary<string, object?> { ["a"] = "é" })])], null);
-        PromptFormat.WriteCallsAsText(messages);
-        Assert.Equal("""[{"role":"assistant","content":"See:\n{\"name\":\"F\",\"arguments\":{\"a\":\"é\"}}"}]""", Relaxed(messages));
-    }
-
     private sealed class Hostile : IEnumerable<int>
     {
         public IEnumerator<int> GetEnumerator() => throw new InvalidOperationException("no");

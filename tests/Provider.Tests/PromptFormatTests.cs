@@ -109,6 +109,6 @@ public sealed class PromptFormatTests
         }
 
         Assert.Equal("[Weather|Rome]", Written(Writes));
-        Assert.Equal("""{"name":"Weather","arguments":{"city":"Rome"}}""", Written("{% for m in messages %}{{ m.content }}{% endfor %}"));
+        Assert.Equal("<tool_call>\n{\"name\":\"Weather\",\"arguments\":{\"city\":\"Rome\"}}\n</tool_call>", Written("{% for m in messages %}{{ m.content }}{% endfor %}"));
     }
 }

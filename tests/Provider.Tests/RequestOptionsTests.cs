@@ -126,13 +126,8 @@ public sealed class RequestOptionsTests
 
     public static TheoryData<string, ChatOptions> Unsupported => new()
     {
-        { "Tools", new() { Tools = [AIFunctionFactory.CreateDeclaration("Weather", "d", Element("{}"))] } },
-        { "ToolMode", new() { ToolMode = ChatToolMode.RequireAny } },
-        { "ToolMode", new() { ToolMode = ChatToolMode.RequireSpecific("Weather") } },
         { "ResponseFormat", new() { ResponseFormat = ChatResponseFormat.Json } },
         { "ResponseFormat", new() { ResponseFormat = ChatResponseFormat.ForJsonSchema(Element("{}")) } },
-        { "Reasoning", new() { Reasoning = new() { Effort = ReasoningEffort.High } } },
-        { "Reasoning", new() { Reasoning = new() { Output = ReasoningOutput.Full } } },
         { "ConversationId", new() { ConversationId = "c" } },
         { "logprobs", With("logprobs", true) },
         { "logprobs", With("logprobs", Element("true")) },

@@ -1,0 +1,216 @@
+using System.Runtime.CompilerServices;
+using KvPrefetch.AI.ToolCalls;
+using KvPrefetch.Engine;
+using Microsoft.Extensions.AI;
+using EngineFinishReason = KvPrefetch.Engine.Requests.FinishReason;
+
+namespace KvPrefetch.AI;
+
+/// <summary>One answer of the engine as contents: text and reasoning while they come, calls at the end. Disposing it cancels what runs.</summary>
+internal sealed class Answer : IDisposable
+{
+    private readonly LlmEngine _engine;
+    private readonly AnswerPlan _plan;
+    private readonly string _modelId;
+    private readonly TokenReader? _reader;
+    private readonly StopStrings _stops;
+    private readonly List<int> _generated = [];
+    private readonly List<AnswerPart> _parts = [];
+    private readonly int _cached;
+    private Generation _generation;
+    private int _injected;
+    private int _reasoningTokens;
+    private bool _reasoningEnded;
+    private bool _stopped;
+
+    /// <summary>Submits the request; whatever can be refused is refused here.</summary>
+    public Answer(LlmEngine engine, AnswerPlan plan, string modelId)
+    {
+        (_engine, _plan, _modelId) = (engine, plan, modelId);
+        var request = plan.Request;
+        if (plan.Format.Reasons || plan.Tools.Declarations is not null)
+        {
+            var reader = plan.Format.CreateReader(plan.Tools.Tools, plan.Tools.Declarations is not null, plan.Prompt.InSection, plan.Prompt.Tail);
+            _reader = plan.Format.Read(reader);
+
+            // Stops concern the text that is given out, which the engine does not tell from the rest.
+            request = request with { StopStrings = [] };
+        }
+
+        _stops = new StopStrings(_reader is null ? [] : plan.Request.StopStrings);
+        _generation = engine.Submit(request);
+        _cached = _generation.CachedPromptTokens;
+    }
+
+    /// <summary>Why it ended; set once everything was read.</summary>
+    public ChatFinishReason FinishReason { get; private set; } = ChatFinishReason.Stop;
+
+    /// <summary>The calls; complete once everything was read.</summary>
+    public List<AIContent> Calls { get; } = [];
+
+    public UsageDetails Usage => new()
+    {
+        InputTokenCount = _plan.Prompt.Tokens.Length,
+        OutputTokenCount = _generated.Count + _injected,
+        TotalTokenCount = (long)_plan.Prompt.Tokens.Length + _generated.Count + _injected,
+        CachedInputTokenCount = _cached,
+        ReasoningTokenCount = _reasoningTokens,
+    };
+
+    /// <summary>Text and reasoning as they become certain. Throws as <see cref="Generation.ReadAllAsync"/> does.</summary>
+    public async IAsyncEnumerable<AIContent> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            await foreach (var piece in _generation.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+            {
+                Take(piece);
+                foreach (var content in Contents())
+                {
+                    yield return content;
+                }
+
+                if (_stopped || IsOutOfReasoning)
+                {
+                    break;
+                }
+            }
+
+            if (!_stopped && IsOutOfReasoning)
+            {
+                EndReasoning();
+                continue;
+            }
+
+            break;
+        }
+
+        var wasCut = !_stopped && _generation.FinishReason == EngineFinishReason.Length;
+        _reader?.End(!wasCut, _parts);
+        foreach (var content in Contents(isLast: true))
+        {
+            yield return content;
+        }
+
+        FinishReason = wasCut ? ChatFinishReason.Length : Calls.Exists(c => c is FunctionCallContent) ? ChatFinishReason.ToolCalls : ChatFinishReason.Stop;
+    }
+
+    public void Dispose()
+    {
+        Telemetry.Record(_generation, _modelId);
+        _generation.Dispose();
+    }
+
+    private bool IsOutOfReasoning => !_reasoningEnded && _reader is { Answer.IsReasoning: true } && _reasoningTokens >= _plan.Reasoning.MaxTokens && _plan.Format.Reasoning is not null
+        && _generation.FinishReason is null or EngineFinishReason.Cancelled;
+
+    private void Take(in GenerationPiece piece)
+    {
+        if (piece.Token is { } token)
+        {
+            _generated.Add(token);
+        }
+
+        if (_reader is null)
+        {
+            if (piece.Text.Length > 0)
+            {
+                _parts.Add(new AnswerPart(AnswerPartKind.Text, piece.Text));
+            }
+        }
+        else if (piece.Token is { } id && _generation.FinishReason != EngineFinishReason.Stop)
+        {
+            var before = _reader.Answer.IsReasoning;
+            _reader.Append(id, _parts);
+            _reasoningTokens += before || _reader.Answer.IsReasoning ? 1 : 0;
+        }
+    }
+
+    /// <summary>Closes reasoning that takes too long, as the model would have, and lets it go on from there.</summary>
+    private void EndReasoning()
+    {
+        _reasoningEnded = true;
+        var end = _plan.Format.EncodeReasoningEnd();
+        foreach (var token in end)
+        {
+            _reader!.Append(token, _parts);
+        }
+
+        var used = _generated.Count + end.Length;
+        _injected += end.Length;
+        var left = _plan.Request.MaxOutputTokens - used;
+        if (left <= 0)
+        {
+            return;
+        }
+
+        Telemetry.Record(_generation, _modelId);
+        _generation.Dispose();
+        int[] prompt = [.. _plan.Request.Prompt.Span, .. _generated, .. end];
+        _generation = _engine.Submit(_plan.Request with { Prompt = prompt, MaxOutputTokens = left, StopStrings = [] });
+    }
+
+    /// <summary>What may be given out of the parts read so far; calls are kept.</summary>
+    private List<AIContent> Contents(bool isLast = false)
+    {
+        var contents = new List<AIContent>();
+        foreach (var part in _parts)
+        {
+            if (_stopped)
+            {
+                break;
+            }
+
+            switch (part.Kind)
+            {
+                case AnswerPartKind.Text:
+                    Add(contents, _stops.Append(part.Text));
+                    _stopped = _stops.Stopped;
+                    break;
+                case AnswerPartKind.Reasoning when _plan.Reasoning.Shown:
+                    contents.Add(new TextReasoningContent(part.Text));
+                    break;
+                case AnswerPartKind.Call or AnswerPartKind.Malformed:
+                    Add(contents, _stops.Flush());
+                    AddCall(part);
+                    break;
+            }
+        }
+
+        if (isLast && !_stopped)
+        {
+            Add(contents, _stops.Flush());
+        }
+
+        _parts.Clear();
+        return contents;
+    }
+
+    private void AddCall(AnswerPart part)
+    {
+        if (part.Call is not { } call)
+        {
+            Calls.Add(CallErrors.Malformed(part.Text, _generation.FinishReason == EngineFinishReason.Length));
+        }
+        else if (_plan.Tools.Use == ToolUse.None)
+        {
+            Calls.Add(CallErrors.NotAllowed(call.Name, "calls are switched off by ToolMode"));
+        }
+        else if (!_plan.Tools.Multiple && Calls.Exists(c => c is FunctionCallContent))
+        {
+            Calls.Add(CallErrors.NotAllowed(call.Name, "AllowMultipleToolCalls is false"));
+        }
+        else
+        {
+            Calls.Add(new FunctionCallContent(CallIds.New(), call.Name, call.Arguments) { Exception = call.Error });
+        }
+    }
+
+    private static void Add(List<AIContent> contents, string text)
+    {
+        if (text.Length > 0)
+        {
+            contents.Add(new TextContent(text));
+        }
+    }
+}

@@ -72,6 +72,30 @@ public sealed class ChatTemplateException(ChatTemplateError reason, string messa
     public int? Line { get; } = line;
 }
 
+/// <summary>Why a grammar, a regular expression or a JSON schema was refused.</summary>
+public enum GrammarError
+{
+    /// <summary>It is malformed.</summary>
+    Invalid,
+    /// <summary>It asks for something that cannot be decided exactly.</summary>
+    Unsupported,
+    /// <summary>A budget (depth, size, states) ran out.</summary>
+    Limit,
+    /// <summary>Nothing can ever match it.</summary>
+    Unsatisfiable,
+    /// <summary>While it was followed, no token was left that could come next.</summary>
+    DeadEnd,
+}
+
+/// <summary>A grammar, a regular expression or a JSON schema cannot be used as a constraint.</summary>
+public sealed class GrammarException(GrammarError reason, string message, string? pointer = null) : KvPrefetchException("Grammar" + reason, message)
+{
+    public GrammarError Reason { get; } = reason;
+
+    /// <summary>JSON pointer into the schema, or null where it is none.</summary>
+    public string? Pointer { get; } = pointer;
+}
+
 /// <summary>The context cannot hold the prompt and what was asked for.</summary>
 public sealed class ContextLengthExceededException(int promptTokens, int maxTokens, int limit)
     : KvPrefetchException("ContextLengthExceeded", $"The prompt has {promptTokens} tokens and {maxTokens} more were asked for; the context holds {limit}.")

@@ -23,6 +23,7 @@ public sealed class Tokenizer
     private readonly AddedTokenMatcher? _normalizedMatcher;
     private readonly Dictionary<string, int> _addedIds = new(StringComparer.Ordinal);
     private readonly bool[] _special;
+    private readonly HashSet<int> _added = [];
     private readonly DecodePipeline _decoder;
     private readonly ConcurrentBag<EncodeState> _states = [];
 
@@ -40,6 +41,7 @@ public sealed class Tokenizer
         {
             _addedIds[token.Content] = token.Id;
             _special[token.Id] |= token.Special;
+            _added.Add(token.Id);
             var text = token.Normalized ? Normalize(token.Content) : token.Content;
             added[token.Id] = Encoding.UTF8.GetBytes(text);
             (token.Normalized ? normalized : raw).Add((text, token));
@@ -184,6 +186,23 @@ public sealed class Tokenizer
         _decoder.Push(id, skipSpecialTokens: false, bytes);
         return bytes.Bytes.ToArray();
     }
+
+    /// <summary>The bytes that a token stands for within a text: markers of spaces and of single bytes resolved.</summary>
+    internal byte[] GetTokenBytes(int id)
+    {
+        var text = GetTokenText(id);
+        if (_decoder.LeavesBytes && text.Length == 6 && ByteFallbackDecoder.TryParse(text, out var value))
+        {
+            return [value];
+        }
+
+        return _decoder.LeavesSpaces && text.AsSpan().IndexOf("\u2581"u8) >= 0
+            ? Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(text).Replace('\u2581', ' '))
+            : text;
+    }
+
+    /// <summary>True for tokens that are recognised in template text itself.</summary>
+    internal bool IsAdded(int id) => _added.Contains(id);
 
     /// <summary>True for added tokens marked special.</summary>
     public bool IsSpecial(int id) => (uint)id < (uint)_special.Length && _special[id];

@@ -58,6 +58,12 @@ internal sealed class DecodePipeline
 
     public int Count => _known.Length;
 
+    /// <summary>True where a later step turns tokens such as <c>&lt;0x0A&gt;</c> into bytes.</summary>
+    public bool LeavesBytes => _steps.Any(static step => step is ByteFallbackDecoder);
+
+    /// <summary>True where a later step turns metaspaces into spaces.</summary>
+    public bool LeavesSpaces => _steps.Any(static step => step is MetaspaceDecoder);
+
     public DecodeStage Start(DecodeStage sink)
     {
         var fused = _fused;

@@ -10,7 +10,7 @@ internal sealed class ByteFallbackDecoder : TokenDecoder
 
     public override DecodeStage Start(DecodeStage next, bool fused) => fused ? new GatherStage(new Stage(next)) : new Stage(next);
 
-    private static bool TryParse(ReadOnlySpan<byte> token, out byte value)
+    internal static bool TryParse(ReadOnlySpan<byte> token, out byte value)
     {
         value = 0;
         if (token.Length != 6 || !token.StartsWith("<0x"u8) || token[5] != '>')

@@ -65,7 +65,7 @@ internal sealed record RulePart(string Name) : GrammarPart
 }
 
 /// <summary>How JSON is written and read under a schema.</summary>
-internal sealed record JsonSchemaOptions
+public sealed record JsonSchemaOptions
 {
     /// <summary>White space wherever JSON allows it; false for none, which is what generation wants.</summary>
     public bool FreeWhiteSpace { get; init; } = true;

@@ -3,6 +3,8 @@ namespace KvPrefetch.Engine.Text.Constraints.Regular;
 /// <summary>Regular expressions as languages of whole texts. It goes from the end to the start: what follows a look-ahead is known when the look-ahead is reached, so that it becomes an intersection.</summary>
 internal static class RegexCompiler
 {
+    private const int MaxCopies = 64;
+
     /// <summary>Texts that match as a whole.</summary>
     public static int Whole(ExprPool pool, RegexNode node) => Convert(pool, node, ExprPool.Epsilon, atStart: true);
 
@@ -12,6 +14,37 @@ internal static class RegexCompiler
         var inside = Convert(pool, node, pool.AnyText, atStart: false);
         var anywhere = pool.Concat(pool.AnyText, inside);
         return node.Asserts ? pool.Alt(Convert(pool, node, pool.AnyText, atStart: true), anywhere) : anywhere;
+    }
+
+    /// <summary>Refuses what <see cref="Search"/> would refuse, before anything is built.</summary>
+    public static void Check(RegexNode node, string? pointer)
+    {
+        Deep.Check();
+        switch (node)
+        {
+            case RepeatNode { Asserts: true } repeat when (repeat.Max == ExprPool.Infinite ? MaxCopies + 1 : repeat.Max) > MaxCopies:
+                throw GrammarErrors.Unsupported("The regular expression repeats an assertion (an anchor or a look-ahead), which is not supported", pointer);
+            case RepeatNode repeat:
+                Check(repeat.Body, pointer);
+                break;
+            case LookNode look:
+                Check(look.Body, pointer);
+                break;
+            case SequenceNode sequence:
+                foreach (var part in sequence.Parts)
+                {
+                    Check(part, pointer);
+                }
+
+                break;
+            case ChoiceNode choice:
+                foreach (var part in choice.Parts)
+                {
+                    Check(part, pointer);
+                }
+
+                break;
+        }
     }
 
     private static int Convert(ExprPool pool, RegexNode node, int rest, bool atStart)
@@ -81,9 +114,8 @@ internal static class RegexCompiler
 
     private static int Repeat(ExprPool pool, RepeatNode repeat, int rest, bool atStart)
     {
-        const int maxCopies = 64;
         var copies = repeat.Max == ExprPool.Infinite ? repeat.Min : repeat.Max;
-        if (repeat.Max == ExprPool.Infinite || copies > maxCopies)
+        if (repeat.Max == ExprPool.Infinite || copies > MaxCopies)
         {
             throw GrammarErrors.Unsupported("The regular expression repeats an assertion (an anchor or a look-ahead), which is not supported");
         }

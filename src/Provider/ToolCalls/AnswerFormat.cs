@@ -53,11 +53,10 @@ internal sealed class AnswerFormat
     private readonly Tokenizer _tokenizer;
     private readonly Dictionary<int, string> _marks = [];
     private readonly HashSet<string> _markTexts;
-    private readonly bool _isHarmony;
 
     private AnswerFormat(Tokenizer tokenizer, CallSyntax calls, ReasoningTags? reasoning, bool isHarmony)
     {
-        (_tokenizer, Calls, Reasoning, _isHarmony) = (tokenizer, calls, reasoning, isHarmony);
+        (_tokenizer, Calls, Reasoning, IsHarmony) = (tokenizer, calls, reasoning, isHarmony);
         IEnumerable<string> tags = isHarmony ? HarmonyAnswerReader.Marks : [.. calls.Openers, .. reasoning is null ? [] : new[] { reasoning.Start, reasoning.End }];
         foreach (var tag in tags)
         {
@@ -76,8 +75,11 @@ internal sealed class AnswerFormat
     /// <summary>Null where the model does not reason between tags.</summary>
     public ReasoningTags? Reasoning { get; }
 
+    /// <summary>Answers are messages with channels.</summary>
+    public bool IsHarmony { get; }
+
     /// <summary>True where answers have reasoning in them, whatever is asked.</summary>
-    public bool Reasons => _isHarmony || Reasoning is not null;
+    public bool Reasons => IsHarmony || Reasoning is not null;
 
     /// <summary>Ids of the tokens that mean something to a reader, and their text.</summary>
     public IReadOnlyDictionary<int, string> Marks => _marks;
@@ -105,7 +107,7 @@ internal sealed class AnswerFormat
     /// <param name="tail">How the prompt ends.</param>
     public AnswerReader CreateReader(ToolSet tools, bool readsCalls, bool inSection, string tail)
     {
-        if (_isHarmony)
+        if (IsHarmony)
         {
             return new HarmonyAnswerReader(tools, readsCalls, _markTexts.Contains);
         }

@@ -7,6 +7,7 @@ using KvPrefetch.Engine.KvCache;
 using KvPrefetch.Engine.Requests;
 using KvPrefetch.Engine.Sampling;
 using KvPrefetch.Engine.Scheduling;
+using KvPrefetch.Engine.Text.Constraints;
 using KvPrefetch.Engine.Text.Templates;
 using KvPrefetch.Engine.Text.Tokenization;
 
@@ -47,6 +48,9 @@ public sealed record GenerationRequest
 
     /// <summary>Text that ends the answer and is not part of it; at most 16 of at most 256 characters.</summary>
     public IReadOnlyList<string> StopStrings { get; init; } = [];
+
+    /// <summary>What the output must match; null leaves it free.</summary>
+    internal Grammar? Grammar { get; init; }
 }
 
 /// <summary>A model in this process: loads a Hugging Face folder, answers any number of requests at once. All members are safe for concurrent use.</summary>
@@ -141,7 +145,10 @@ public sealed class LlmEngine : IDisposable
         }
 
         var sequence = new Sequence(Interlocked.Increment(ref _lastId), request.Prompt.Span, maxTokens, request.Sampling, [.. stopTokens]);
-        var generation = new Generation(_pump, sequence, Tokenizer?.CreateDetokenizer(), [.. request.StopStrings]);
+        var generation = new Generation(_pump, sequence, Tokenizer?.CreateDetokenizer(), [.. request.StopStrings])
+        {
+            Constraint = request.Grammar is { } grammar ? new RequestConstraint(grammar.Start(Tokenizer!), [.. stopTokens]) : null,
+        };
         _pump.Submit(generation);
         return generation;
     }

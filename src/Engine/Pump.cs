@@ -175,7 +175,11 @@ internal sealed class Pump : IDisposable
 
             try
             {
-                _tokens[sample] = _sampler.Pick(item.Sequence, _runner.Logits(logits, sample));
+                var scores = _runner.Logits(logits, sample);
+                var constraint = _live[item.Sequence].Constraint;
+                constraint?.Apply(scores);
+                _tokens[sample] = _sampler.Pick(item.Sequence, scores);
+                constraint?.Advance(_tokens[sample]);
             }
             catch (NumericalFaultException e)
             {

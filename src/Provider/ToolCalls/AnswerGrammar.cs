@@ -42,12 +42,12 @@ internal static class AnswerGrammar
         GrammarPart body;
         if (grammar is null)
         {
-            body = CallGrammar.Join(start, json!);
+            body = json!;
         }
         else if (rules.IsRequired || json is not null)
         {
             var calls = CallGrammar.Join(start, syntax.Grammar(grammar, isOpened: false));
-            body = rules.IsRequired ? calls : CallGrammar.Choose([calls, CallGrammar.Join(start, json!)]);
+            body = rules.IsRequired ? calls : CallGrammar.Choose([calls, json!]);
         }
         else if (syntax.BareText is { } text)
         {
@@ -68,7 +68,7 @@ internal static class AnswerGrammar
         }
 
         var mustFollow = rules.IsRequired || json is not null;
-        var thinking = Until(tokenizer, reasoning.End, answer, mustFollow);
+        var thinking = Until(tokenizer, reasoning.End, mustFollow ? CallGrammar.Join(start, body) : answer, mustFollow);
         if (Added(tokenizer, reasoning.Start) is { } begin)
         {
             // It may begin at once, or, where text is free, behind some.

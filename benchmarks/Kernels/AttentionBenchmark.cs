@@ -25,15 +25,15 @@ public class AttentionBenchmark
     {
         _backend = CpuBackend.Create(Run.Threads);
         var pages = Kernel.Context / Sizes.PageSize;
-        var layers = Math.Max(1, (int)(Sizes.WorkingSetBytes / 2 / (pages * _backend.KvPageBytes(1, Sizes.PageSize, Sizes.KvHeads, Sizes.HeadDim))));
-        var cache = _backend.AllocateKvPages(layers, pages, Sizes.PageSize, Sizes.KvHeads, Sizes.HeadDim);
+        var layers = Math.Max(1, (int)(Sizes.WorkingSetBytes / 2 / (pages * _backend.KvPageBytes(new KvLayer(Sizes.KvHeads, Sizes.HeadDim), Sizes.PageSize))));
+        var cache = _backend.AllocateKvPages(KvLayout.Uniform(layers, Sizes.KvHeads, Sizes.HeadDim, Sizes.PageSize), [pages]);
         _qkv = _backend.AllocateRows(Chunk, Shape.QkvColumns);
         _output = _backend.AllocateRows(Chunk, Shape.QueryColumns);
         var rotary = _backend.AllocateRows(Chunk, Sizes.HeadDim);
         var frequencies = new RotaryFrequencies([.. Enumerable.Range(0, Sizes.HeadDim / 2).Select(i => MathF.Pow(100_000, -2f * i / Sizes.HeadDim))], 1);
         for (var start = 0; start < Kernel.Context; start += Chunk)
         {
-            var step = Step(cache, Chunk, start);
+            var step = Steps.Of(_backend, cache, StateSlots.OnHost([], 1), Chunk, start);
             _backend.RotaryTable(step, frequencies, rotary);
             for (var layer = 0; layer < layers; layer++)
             {
@@ -46,7 +46,7 @@ public class AttentionBenchmark
             }
         }
 
-        _step = Step(cache, Kernel.Rows, Kernel.Context - Kernel.Rows);
+        _step = Steps.Of(_backend, cache, StateSlots.OnHost([], 1), Kernel.Rows, Kernel.Context - Kernel.Rows);
     }
 
     [Benchmark]
@@ -71,34 +71,5 @@ public class AttentionBenchmark
         var pairs = rows == 1 ? context : (long)rows * (rows + 1) / 2;
         var cache = 2L * Sizes.KvHeads * Sizes.HeadDim * context * sizeof(float);
         return new KernelCase(name, rows, cache + (2L * rows * Shape.QueryColumns * sizeof(float)), 4L * pairs * Shape.QueryColumns, Context: context);
-    }
-
-    /// <summary>One sequence, <paramref name="tokens"/> rows from position <paramref name="start"/>.</summary>
-    private StepInputs Step(KvPages cache, int tokens, int start)
-    {
-        Ints Upload(IEnumerable<int> values)
-        {
-            int[] all = [.. values];
-            var buffer = _backend.AllocateInts(all.Length);
-            _backend.Upload(all, buffer);
-            return new Ints(buffer, 0);
-        }
-
-        return new StepInputs
-        {
-            TokenCount = tokens,
-            SequenceCount = 1,
-            SampleCount = 1,
-            TokenIds = Upload(Enumerable.Repeat(1, tokens)),
-            Positions = Upload(Enumerable.Range(start, tokens)),
-            RotaryLengths = Upload(Enumerable.Range(start + 1, tokens)),
-            RowStarts = Upload([0, tokens]),
-            BlockTableStarts = Upload([0]),
-            BlockTables = Upload(Enumerable.Range(0, cache.Pages)),
-            SampleRows = Upload([tokens - 1]),
-            Slots = Upload([0]),
-            Pages = cache,
-            States = StateSlots.OnHost([], 1),
-        };
     }
 }

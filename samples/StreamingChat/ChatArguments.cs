@@ -1,4 +1,5 @@
 using System.Globalization;
+using KvPrefetch.Engine;
 
 namespace KvPrefetch.Samples.StreamingChat;
 
@@ -16,6 +17,7 @@ internal sealed record ChatArguments
     public bool Ids { get; private init; }
     public int[]? PromptIds { get; private init; }
     public bool StatsAsJson { get; private init; }
+    public ComputeBackend Backend { get; private init; }
     public int? Threads { get; private init; }
     public bool Help { get; private init; }
 
@@ -34,7 +36,8 @@ internal sealed record ChatArguments
         new("--ids", null, "print token ids, comma-separated, instead of text", (a, _) => a with { Ids = true }),
         new("--prompt-ids", "1,2,3", "these tokens as the prompt; with --ids no tokenizer is needed", (a, v) => a with { PromptIds = TokenIds(v) }),
         new("--stats", "json", "figures of each answer as one line of JSON on standard error", (a, v) => v == "json" ? a with { StatsAsJson = true } : throw new OptionException($"--stats can only be 'json', not '{Shortened(v)}'.")),
-        new("--threads", "N", "threads that compute; default: the processors of this process", (a, v) => a with { Threads = (int)Whole("--threads", v, 1, 1024) }),
+        new("--backend", "NAME", "auto, cpu or cuda; default: auto, the card where there is one", (a, v) => a with { Backend = Computing(v) }),
+        new("--threads", "N", "threads that compute; default: the physical cores this process may use", (a, v) => a with { Threads = (int)Whole("--threads", v, 1, 1024) }),
         new("--help", null, "show this", (a, _) => a with { Help = true }),
     ];
 
@@ -87,6 +90,14 @@ internal sealed record ChatArguments
 
         return this;
     }
+
+    private static ComputeBackend Computing(string value) => value switch
+    {
+        "auto" => ComputeBackend.Auto,
+        "cpu" => ComputeBackend.Cpu,
+        "cuda" => ComputeBackend.Cuda,
+        _ => throw new OptionException($"--backend can be auto, cpu or cuda, not '{Shortened(value)}'."),
+    };
 
     private static long Whole(string name, string text, long least, long most) =>
         long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most

@@ -32,6 +32,17 @@ internal sealed record Figures(EngineStats Engine, long PromptTokens, long Gener
             json.WriteNumber("peakMemoryMiB", Math.Round(PeakMemoryBytes() / (1024.0 * 1024.0)));
             json.WriteString("backend", Engine.Backend);
             json.WriteNumber("threads", Engine.Threads);
+            if (Engine.Device is { } device)
+            {
+                json.WriteString("device", device.Name);
+                json.WriteNumber("deviceMemoryMiB", Math.Round(device.MemoryBytes / (1024.0 * 1024.0)));
+                json.WriteNumber("deviceFreeMiB", Math.Round(device.FreeBytes / (1024.0 * 1024.0)));
+                json.WriteNumber("weightMiB", Math.Round(device.WeightBytes / (1024.0 * 1024.0)));
+                json.WriteNumber("kvCacheMiB", Math.Round(Engine.KvCacheBytes / (1024.0 * 1024.0)));
+                json.WriteNumber("graphs", device.Graphs);
+                json.WriteNumber("compiledKernels", device.CompiledKernels);
+            }
+
             json.WriteEndObject();
         }
 

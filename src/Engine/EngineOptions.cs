@@ -1,9 +1,26 @@
 namespace KvPrefetch.Engine;
 
+/// <summary>What computes.</summary>
+public enum ComputeBackend
+{
+    /// <summary>A CUDA device where there is one that can run the model, else the processor; which, and why, is logged.</summary>
+    Auto,
+    /// <summary>The processor.</summary>
+    Cpu,
+    /// <summary>A CUDA device; loading fails where there is none.</summary>
+    Cuda,
+}
+
 /// <summary>How an engine is set up. Immutable; every default is meant to be left alone.</summary>
 public sealed record EngineOptions
 {
-    /// <summary>Threads that compute; 0 takes the processors this process may use.</summary>
+    /// <summary>What computes.</summary>
+    public ComputeBackend Backend { get; init; }
+
+    /// <summary>Which CUDA device, from 0.</summary>
+    public int DeviceIndex { get; init; }
+
+    /// <summary>Threads that compute; 0 takes the physical cores that this process may use. Engines of one process with as many threads share them.</summary>
     public int Threads { get; init; }
 
     /// <summary>Longest sequence (prompt and output) a request may reach, in tokens; 0 takes what the model allows and memory holds.</summary>
@@ -27,6 +44,8 @@ public sealed record EngineOptions
     /// <exception cref="InvalidRequestException">An option is out of range.</exception>
     internal void Validate()
     {
+        Require((int)Backend, (int)ComputeBackend.Auto, (int)ComputeBackend.Cuda, nameof(Backend));
+        Require(DeviceIndex, 0, 255, nameof(DeviceIndex));
         Require(Threads, 0, 1024, nameof(Threads));
         Require(ContextLength, 0, int.MaxValue, nameof(ContextLength));
         Require(KvCacheBytes, 0, long.MaxValue, nameof(KvCacheBytes));
@@ -56,6 +75,9 @@ public sealed record EngineStats
     public required int Threads { get; init; }
     public required int RunningSequences { get; init; }
     public required int WaitingSequences { get; init; }
+
+    /// <summary>Sequences that the last step computed on; 0 while idle.</summary>
+    public required int BatchSequences { get; init; }
     public required int PagesUsed { get; init; }
     public required int PagesTotal { get; init; }
     public required long KvCacheBytes { get; init; }
@@ -64,6 +86,18 @@ public sealed record EngineStats
     public required long Preemptions { get; init; }
     public required TimeSpan LoadTime { get; init; }
 
+    /// <summary>Null where the processor computes.</summary>
+    public DeviceStats? Device { get; init; }
+
     /// <summary>True after an error that the engine cannot recover from.</summary>
     public required bool Faulted { get; init; }
 }
+
+/// <summary>The CUDA device that an engine computes on.</summary>
+/// <param name="Name">As its maker calls it.</param>
+/// <param name="MemoryBytes">All of its memory.</param>
+/// <param name="FreeBytes">What nobody holds: neither this engine nor any other program.</param>
+/// <param name="WeightBytes">What the weights take.</param>
+/// <param name="Graphs">Steps that were recorded and are repeated as a whole, one for each number of sequences that has come up.</param>
+/// <param name="CompiledKernels">Kernels that had to be compiled; 0 where all were in the kernel cache.</param>
+public sealed record DeviceStats(string Name, long MemoryBytes, long FreeBytes, long WeightBytes, int Graphs, int CompiledKernels);

@@ -35,8 +35,8 @@ internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTe
         var weights = new WeightLoader(new WeightBinder(checkpoint, log: options.Log), backend);
         var model = undo.Add(family.Build(weights, options.MaxBatchTokens, options.MaxBatchSequences));
         Enter("Planning memory", 0.5);
-        var plan = MemoryPlan.Make(backend, family.Shape, options.ContextLength, options.KvCacheBytes, options.MaxBatchSequences, options.Log);
-        var pages = undo.Add(backend.AllocateKvPages(family.Shape.Layers, plan.Pages, MemoryPlan.PageSize, family.Shape.KvHeads, family.Shape.HeadDim));
+        var plan = MemoryPlan.Make(backend, family.Shape, options.ContextLength, options.KvCacheBytes, options.MaxBatchSequences, options.MaxBatchTokens, options.Log);
+        var pages = undo.Add(backend.AllocateKvPages(plan.Layout, plan.Pages));
         var states = undo.Add(backend.AllocateStateSlots(family.Shape.States, plan.Sequences));
         var runner = new ModelRunner(backend, model, pages, states, options.MaxBatchTokens, options.MaxBatchSequences);
         Enter("Reading tokenizer", 0.6);
@@ -53,7 +53,7 @@ internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTe
             Parameters = weights.Parameters,
             VocabularySize = family.Shape.Vocabulary,
             ContextLength = plan.ContextLength,
-            StopTokens = generation.EosTokens.Count > 0 ? generation.EosTokens : GenerationConfig.ReadEosTokens(config, family.Shape.Vocabulary),
+            StopTokens = generation.EosTokens.Count > 0 ? generation.EosTokens : GenerationConfig.ReadEosTokens(config.Has(HfConfig.TextField) && !config.Has("eos_token_id") ? config.Part(HfConfig.TextField) : config, family.Shape.Vocabulary),
             SamplingDefaults = SamplingDefaults(generation),
         };
         Enter("Ready", 1);

@@ -19,6 +19,7 @@ public sealed class Generation : IAsyncDisposable, IDisposable
     private readonly StreamingDetokenizer? _detokenizer;
     private readonly StopStrings _stops;
     private readonly long _submitted = Stopwatch.GetTimestamp();
+    private long _started;
     private int _enumerated;
     private long _firstToken;
     private long _lastToken;
@@ -44,6 +45,9 @@ public sealed class Generation : IAsyncDisposable, IDisposable
 
     /// <summary>Tokens read so far, the one that ended the answer included.</summary>
     public int GeneratedTokens => Volatile.Read(ref _generated);
+
+    /// <summary>From submission to the first step that computed on the prompt; null while it waits.</summary>
+    public TimeSpan? QueueTime => Volatile.Read(ref _started) is var started and not 0 ? Stopwatch.GetElapsedTime(_submitted, started) : null;
 
     /// <summary>From submission to the first token.</summary>
     public TimeSpan? TimeToFirstToken => Volatile.Read(ref _firstToken) is var first and not 0 ? Stopwatch.GetElapsedTime(_submitted, first) : null;
@@ -79,6 +83,9 @@ public sealed class Generation : IAsyncDisposable, IDisposable
         Cancel();
         return ValueTask.CompletedTask;
     }
+
+    /// <summary>Pump thread: the request is in the batch. A request that was preempted started long ago.</summary>
+    internal void Start() => Interlocked.CompareExchange(ref _started, Stopwatch.GetTimestamp(), 0);
 
     /// <summary>Pump thread: one event; the last one closes the stream.</summary>
     internal void Publish(in TokenEvent e)

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using KvPrefetch.Engine.Backends;
-using KvPrefetch.Engine.Backends.Cpu;
 using KvPrefetch.Engine.Checkpoints;
 using KvPrefetch.Engine.Execution;
 using KvPrefetch.Engine.KvCache;
@@ -59,7 +58,7 @@ public sealed class LlmEngine : IDisposable
     private readonly IBackend _backend;
     private readonly Checkpoint _checkpoint;
     private readonly ModelRunner _runner;
-    private readonly PagePool _pool;
+    private readonly PagePool[] _pools;
     private readonly MemoryPlan _plan;
     private readonly Pump _pump;
     private readonly TimeSpan _loadTime;
@@ -70,8 +69,8 @@ public sealed class LlmEngine : IDisposable
     {
         (_backend, _checkpoint, _runner, _plan, _loadTime) = (parts.Backend, parts.Checkpoint, parts.Runner, parts.Plan, loadTime);
         (Model, Tokenizer, ChatTemplate) = (parts.Model, parts.Tokenizer, parts.ChatTemplate);
-        _pool = new PagePool(_plan.Pages, MemoryPlan.PageSize);
-        _pump = new Pump(new Scheduler(_pool, _plan.Sequences, options.MaxBatchTokens), _runner, new Sampler(Model.VocabularySize), options.MaxBatchSequences, options.MaxQueue);
+        _pools = [.. _plan.Layout.Windows.Select((window, group) => new PagePool(_plan.Pages[group], MemoryPlan.PageSize, window))];
+        _pump = new Pump(new Scheduler(_pools, _plan.Sequences, options.MaxBatchTokens), _runner, new Sampler(Model.VocabularySize), options.MaxBatchSequences, options.MaxQueue);
     }
 
     public ModelInfo Model { get; }
@@ -88,13 +87,15 @@ public sealed class LlmEngine : IDisposable
         Threads = _backend.Threads,
         RunningSequences = _pump.Running,
         WaitingSequences = _pump.Waiting,
-        PagesUsed = _pool.UsedCount,
-        PagesTotal = _pool.TotalCount,
+        BatchSequences = _pump.BatchSequences,
+        PagesUsed = _pools.Sum(p => p.UsedCount),
+        PagesTotal = _pools.Sum(p => p.TotalCount),
         KvCacheBytes = _plan.Bytes,
         PromptTokens = _pump.PromptTokens,
         GeneratedTokens = _pump.GeneratedTokens,
         Preemptions = _pump.Preemptions,
         LoadTime = _loadTime,
+        Device = BackendChoice.Device(_backend),
         Faulted = _pump.Fault is not null,
     };
 
@@ -108,7 +109,8 @@ public sealed class LlmEngine : IDisposable
     public static LlmEngine Load(string folder, EngineOptions? options = null, IProgress<ModelLoadProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         options ??= new EngineOptions();
-        return Load(folder, options, () => CpuBackend.Create(options.Threads), progress, cancellationToken);
+        options.Validate();
+        return BackendChoice.Load(options, createBackend => Load(folder, options, createBackend, progress, cancellationToken));
     }
 
     /// <summary>The same on a backend of the caller's choice, which the engine owns from then on.</summary>
@@ -139,9 +141,10 @@ public sealed class LlmEngine : IDisposable
         }
 
         var maxTokens = RequestLimits.MaxTokens(request.Prompt.Length, request.MaxOutputTokens, Model.ContextLength);
-        if (request.Prompt.Length >= _pool.TokenCapacity)
+        var capacity = _pools.Min(p => p.TokenCapacity);
+        if (request.Prompt.Length >= capacity)
         {
-            throw new KvCapacityException($"The prompt has {request.Prompt.Length} tokens; the KV cache holds {_pool.TokenCapacity} and needs room for one more.");
+            throw new KvCapacityException($"The prompt has {request.Prompt.Length} tokens; the KV cache holds {capacity} and needs room for one more.");
         }
 
         var sequence = new Sequence(Interlocked.Increment(ref _lastId), request.Prompt.Span, maxTokens, request.Sampling, [.. stopTokens]);

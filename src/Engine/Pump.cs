@@ -29,6 +29,7 @@ internal sealed class Pump : IDisposable
     private long _promptTokens;
     private long _generatedTokens;
     private long _allocatedBytes;
+    private int _batchSequences;
 
     public Pump(Scheduler scheduler, ModelRunner runner, Sampler sampler, int maxSequences, int maxQueue)
     {
@@ -43,6 +44,9 @@ internal sealed class Pump : IDisposable
     public int Running => _scheduler.RunningCount;
     public int Waiting => Math.Max(0, Volatile.Read(ref _liveCount) - _scheduler.RunningCount);
     public long Preemptions => _scheduler.Preemptions;
+
+    /// <summary>Sequences of the last step; 0 while idle.</summary>
+    public int BatchSequences => Volatile.Read(ref _batchSequences);
     public long PromptTokens => Volatile.Read(ref _promptTokens);
     public long GeneratedTokens => Volatile.Read(ref _generatedTokens);
 
@@ -112,6 +116,7 @@ internal sealed class Pump : IDisposable
                 TakeIn();
                 if (_live.Count == 0)
                 {
+                    Volatile.Write(ref _batchSequences, 0);
                     _wake.Wait();
                     _wake.Reset();
                     continue;
@@ -136,13 +141,47 @@ internal sealed class Pump : IDisposable
         var batch = _scheduler.Next();
         if (batch.Count > 0)
         {
-            var logits = _runner.Run(batch);
-            var tokens = Pick(batch, logits);
+            Start(batch);
+            var tokens = Compute(batch);
             _scheduler.Commit(batch, tokens);
             Publish(batch, tokens);
         }
 
         PublishEnded();
+    }
+
+    /// <summary>Whoever is computed on for the first time has left the queue.</summary>
+    private void Start(Batch batch)
+    {
+        Volatile.Write(ref _batchSequences, batch.Count);
+        for (var i = 0; i < batch.Count; i++)
+        {
+            ref readonly var item = ref batch[i];
+            if (item.Start == 0)
+            {
+                _live[item.Sequence].Start();
+            }
+        }
+    }
+
+    /// <summary>Where a device has no memory left for this batch, its requests fail and the engine goes on.</summary>
+    private ReadOnlySpan<int> Compute(Batch batch)
+    {
+        try
+        {
+            return Pick(batch, _runner.Run(batch));
+        }
+        catch (DeviceException e) when (e.Code == DeviceException.OutOfMemory)
+        {
+            for (var i = 0; i < batch.Count; i++)
+            {
+                ref readonly var item = ref batch[i];
+                _scheduler.Fail(item.Sequence);
+                _live[item.Sequence].Fail(e);
+            }
+
+            return _tokens.AsSpan(0, batch.SampleCount);
+        }
     }
 
     private void TakeIn()

@@ -24,8 +24,8 @@ public sealed class KvPrefetchOptions : IValidatableObject
     /// <summary>The name that responses carry and that ChatOptions.ModelId is compared with; null takes the folder's.</summary>
     public string? ModelId { get; set; }
 
-    /// <summary>Threads that compute; 0 takes the processors this process may use.</summary>
-    [Bounds(0, 1024, "threads that compute; 0 takes the processors this process may use")]
+    /// <summary>Threads that compute; 0 takes the physical cores that this process may use.</summary>
+    [Bounds(0, 1024, "threads that compute; 0 takes the physical cores that this process may use")]
     public int Threads { get; set; }
 
     /// <summary>Longest sequence (prompt and output) of a request, in tokens; 0 takes what the model allows and memory holds.</summary>

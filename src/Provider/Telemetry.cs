@@ -17,6 +17,7 @@ internal static class Telemetry
     /// <summary>Hosts whose engines are observed. Weak: a client that nobody disposes is not kept alive by being measured.</summary>
     private static readonly ConditionalWeakTable<EngineHost, object?> Hosts = [];
 
+    private static readonly Histogram<double> QueueTime = Meter.CreateHistogram<double>("kvprefetch.request.queue_time", "s", "From submission to the first step that computed on the prompt.");
     private static readonly Histogram<double> TimeToFirstToken = Meter.CreateHistogram<double>("kvprefetch.request.time_to_first_token", "s", "From submission to the first token.");
     private static readonly Histogram<double> PrefillRate = Meter.CreateHistogram<double>("kvprefetch.request.prefill_rate", "{token}/s", "Prompt tokens of a request per second until its first token, those found in the cache not counted.");
     private static readonly Histogram<double> DecodeRate = Meter.CreateHistogram<double>("kvprefetch.request.decode_rate", "{token}/s", "Tokens of a request per second after its first.");
@@ -28,6 +29,7 @@ internal static class Telemetry
         Gauge("kvprefetch.kv.pages.free", "{page}", "Pages of the key-value cache that are free.", s => s.PagesTotal - s.PagesUsed);
         Gauge("kvprefetch.requests.running", "{request}", "Requests in the batch.", s => s.RunningSequences);
         Gauge("kvprefetch.requests.waiting", "{request}", "Requests in the queue.", s => s.WaitingSequences);
+        Gauge("kvprefetch.batch.size", "{request}", "Requests that the last step computed on.", s => s.BatchSequences);
         Total("kvprefetch.tokens.prompt", "{token}", "Prompt tokens computed.", s => s.PromptTokens);
         Total("kvprefetch.tokens.generated", "{token}", "Tokens generated.", s => s.GeneratedTokens);
         Total("kvprefetch.preemptions", "{preemption}", "Requests put back into the queue to make room.", s => s.Preemptions);
@@ -42,6 +44,11 @@ internal static class Telemetry
         if (generation.CachedPromptTokens > 0)
         {
             PrefixHitTokens.Add(generation.CachedPromptTokens, tag);
+        }
+
+        if (generation.QueueTime is { } queued)
+        {
+            QueueTime.Record(queued.TotalSeconds, tag);
         }
 
         if (generation.TimeToFirstToken is not { } first)

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Backends.Cuda;
 using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Tests.Conformance;
@@ -26,10 +27,11 @@ public abstract partial class BackendConformance
         }
 
         var correction = Enumerable.Range(0, experts).Select(e => e % 3 * 1e-5f).ToArray();
+        var factors = Values(experts);
         float[] expected = new float[rows * chosen * 3 + experts + 1], actual = new float[expected.Length];
         foreach (var (backend, result) in Both(expected, actual))
         {
-            using var pinned = new Pinned(MemoryMarshal.AsBytes<float>(correction).ToArray());
+            using var pinned = new Pinned(MemoryMarshal.AsBytes<float>(correction).ToArray(), MemoryMarshal.AsBytes<float>(factors).ToArray());
             var routing = new Routing(experts, chosen, Enum.Parse<RouterFunction>(function))
             {
                 Correction = function == "Sigmoid" ? backend.LoadVector("correction", DType.F32, experts, pinned[0]) : null,
@@ -38,12 +40,13 @@ public abstract partial class BackendConformance
                 GroupBest = Math.Min(2, experts / groups),
                 Normalised = normalised,
                 Epsilon = 1e-20f,
+                Factors = experts > 20 ? backend.LoadVector("factors", DType.F32, experts, pinned[1]) : null,
                 Scale = 1.5f,
             };
             using var plan = ExpertPlan.Allocate(backend, rows, experts, chosen);
             backend.Route(Upload(backend, logits, rows, experts), routing, plan, rows);
             Download(backend, plan.Weights, rows, result);
-            var ints = (float[])[.. Integers(plan.Tokens, rows * chosen), .. Integers(plan.Places, rows * chosen), .. Integers(plan.Starts, experts + 1)];
+            var ints = (float[])[.. Integers(backend, plan.Tokens, rows * chosen), .. Integers(backend, plan.Places, rows * chosen), .. Integers(backend, plan.Starts, experts + 1)];
             ints.CopyTo(result, rows * chosen);
         }
 
@@ -55,8 +58,8 @@ public abstract partial class BackendConformance
     {
         using var plan = ExpertPlan.Allocate(Backend, 2, 8, 2);
         Backend.Route(Poisoned(Backend, 2, 8), new Routing(8, 2, RouterFunction.Softmax), plan, 2);
-        Assert.Equal([0f, 1f], Integers(plan.Tokens, 4).Distinct().Order());
-        Assert.Equal(4, Integers(plan.Starts, 9)[^1]);
+        Assert.Equal([0f, 1f], Integers(Backend, plan.Tokens, 4).Distinct().Order());
+        Assert.Equal(4, Integers(Backend, plan.Starts, 9)[^1]);
     }
 
     [Theory]
@@ -67,7 +70,7 @@ public abstract partial class BackendConformance
     public void ExpertsMultiplyTheirOwnTokensAndAreAddedUp(string typeName, int experts, int chosen, int rows, int inputs, int outputs)
     {
         var type = Enum.Parse<DType>(typeName);
-        float[] logits = Values(rows * experts), x = Values(rows * inputs), residual = Values(rows * outputs), gate = Values(rows, scale: 3), bias = Values(experts * outputs);
+        float[] logits = Values(rows * experts), x = Activations(rows * inputs), residual = Values(rows * outputs), gate = Values(rows, scale: 3), bias = Values(experts * outputs);
         byte[] first = WeightBytes(type, experts * outputs * inputs), second = WeightBytes(type, experts * 5 * inputs);
         float[] expected = new float[rows * (outputs + 5 + outputs)], actual = new float[expected.Length];
         foreach (var (backend, result) in Both(expected, actual))
@@ -132,5 +135,18 @@ public abstract partial class BackendConformance
         ]),
     ];
 
-    private static unsafe float[] Integers(DeviceBuffer buffer, int count) => [.. new ReadOnlySpan<int>((void*)buffer.Address, count).ToArray().Select(i => (float)i)];
+    private static unsafe float[] Integers(IBackend backend, DeviceBuffer buffer, int count)
+    {
+        var integers = new int[count];
+        if (backend is CudaBackend cuda)
+        {
+            cuda.Read<int>(buffer, integers);
+        }
+        else
+        {
+            new ReadOnlySpan<int>((void*)buffer.Address, count).CopyTo(integers);
+        }
+
+        return [.. integers.Select(i => (float)i)];
+    }
 }

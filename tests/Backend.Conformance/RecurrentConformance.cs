@@ -50,7 +50,7 @@ public abstract partial class BackendConformance
     public void Multiply(int rows, int columns, int span)
     {
         float[] x = Values(rows * columns), gate = Values(rows * columns / span, scale: 5);
-        float[] expected = new float[3 * x.Length], actual = new float[expected.Length];
+        float[] expected = new float[4 * x.Length], actual = new float[expected.Length];
         foreach (var (backend, result) in Both(expected, actual))
         {
             Rows input = Upload(backend, x, rows, columns), by = Upload(backend, gate, rows, columns / span), output = Poisoned(backend, rows, columns);
@@ -61,6 +61,10 @@ public abstract partial class BackendConformance
                 Download(backend, output, rows, result.AsSpan(at));
                 at += x.Length;
             }
+
+            // A gate of one row for all: from one row to the next are no elements.
+            backend.Multiply(input, by with { Stride = 0 }, ActivationKind.Identity, input, rows);
+            Download(backend, input, rows, result.AsSpan(at));
         }
 
         AssertClose(expected, actual, 2e-6);
@@ -104,7 +108,7 @@ public abstract partial class BackendConformance
             _ => (delta.QkvColumns + (2 * delta.ValueHeads), delta.ValueColumns, delta.StateElements, Delta(delta, decayPerRow: false)),
         };
         var x = Values(Tokens * columns);
-        using var pages = Backend.AllocateKvPages(1, 64, 16, 1, 2);
+        using var pages = Backend.AllocateKvPages(KvLayout.Uniform(1, 1, 2, 16), [64]);
         var results = new (int Chunk, int Others)[] { (Tokens, 0), (1, 0), (7, 0), (Tokens, 3), (5, 2) }.Select(cut =>
         {
             using var states = PoisonedStates(Backend, [size]);
@@ -132,7 +136,7 @@ public abstract partial class BackendConformance
         float[] expected = new float[rows.Sum() * outputs], actual = new float[expected.Length];
         foreach (var (backend, result) in Both(expected, actual))
         {
-            using var pages = backend.AllocateKvPages(1, 16, 16, 1, 2);
+            using var pages = backend.AllocateKvPages(KvLayout.Uniform(1, 1, 2, 16), [16]);
             using var states = PoisonedStates(backend, sizes);
             var at = 0;
             for (var round = 0; round < rows.Length; round++)
@@ -186,12 +190,12 @@ public abstract partial class BackendConformance
     private static byte[] Bytes(float[] values) => MemoryMarshal.AsBytes<float>(values).ToArray();
 
     /// <summary>What a slot held before must not be seen.</summary>
-    private static unsafe StateSlots PoisonedStates(IBackend backend, int[] sizes)
+    private static StateSlots PoisonedStates(IBackend backend, int[] sizes)
     {
         var states = backend.AllocateStateSlots(sizes, Slots);
         for (var i = 0; i < states.States; i++)
         {
-            new Span<float>((void*)states.State(i).Address, (int)states.State(i).Length).Fill(float.NaN);
+            Poison(backend, states.State(i));
         }
 
         return states;

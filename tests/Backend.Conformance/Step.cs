@@ -14,7 +14,7 @@ internal sealed class Step : IDisposable
     public Step(IBackend backend, KvPages pages, StateSlots? states, Random random, int vocabulary, params (int Start, int Count)[] sequences)
     {
         List<int> ids = [], positions = [], rowStarts = [0], tableStarts = [], tables = [], samples = [];
-        var free = Enumerable.Range(0, pages.Pages).ToArray();
+        var free = Enumerable.Range(0, pages.Pages(0)).ToArray();
         random.Shuffle(free);
         var next = 0;
         foreach (var (start, count) in sequences)
@@ -47,6 +47,7 @@ internal sealed class Step : IDisposable
             RotaryLengths = On([.. positions.Select(p => p + 1)]),
             RowStarts = On(rowStarts),
             BlockTableStarts = On(tableStarts),
+            TableStride = 0,    // all groups of layers share their tables here
             BlockTables = On(tables),
             SampleRows = On(samples),
             Slots = On([.. Enumerable.Range(0, sequences.Length).Select(s => (s * 3) % 7)]),

@@ -52,7 +52,8 @@ public sealed class TelemetryTests
         Assert.True(seen["kvprefetch.tokens.generated"][^1] >= 21);
         Assert.True(seen["kvprefetch.kv.pages.free"][^1] > 0);
         Assert.Equal(0, seen["kvprefetch.preemptions"][^1]);
-        Assert.All(new[] { "kvprefetch.kv.pages.used", "kvprefetch.requests.running", "kvprefetch.requests.waiting" }, instrument => Assert.Single(seen[instrument]));
+        Assert.All(new[] { "kvprefetch.kv.pages.used", "kvprefetch.requests.running", "kvprefetch.requests.waiting", "kvprefetch.batch.size" }, instrument => Assert.Single(seen[instrument]));
+        Assert.True(Assert.Single(seen["kvprefetch.request.queue_time"]) is var queued and >= 0 && queued < seen["kvprefetch.request.time_to_first_token"][0]);
         Assert.True(Assert.Single(seen["kvprefetch.request.time_to_first_token"]) > 0);
         Assert.True(Assert.Single(seen["kvprefetch.request.prefill_rate"]) > 0);
         Assert.True(Assert.Single(seen["kvprefetch.request.decode_rate"]) > 0);

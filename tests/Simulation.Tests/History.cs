@@ -18,7 +18,7 @@ internal enum EventKind
 internal readonly record struct Event(int Request, EventKind Kind, int Value = 0, FinishReason Reason = default);
 
 /// <summary>What a request was, for the checker.</summary>
-internal sealed record RequestFacts(int[] Prompt, int MaxTokens, int[] StopTokens);
+internal sealed record RequestFacts(int[] Prompt, int MaxTokens, int[] StopTokens, int Window = 0);
 
 /// <summary>Judges a log of events without knowing the scheduler: every request is submitted, then gives a prefix of the tokens that the oracle says, then ends
 /// exactly once for a reason that the log bears out; nothing comes after.</summary>
@@ -68,7 +68,7 @@ internal static class History
     private sealed class State
     {
         private readonly RequestFacts _request;
-        private readonly HashModel.Oracle _oracle = new(Scenario.Vocabulary);
+        private readonly HashModel.Oracle _oracle;
         private int _generated;
         private int _last = -1;
 
@@ -77,7 +77,7 @@ internal static class History
 
         public State(RequestFacts request)
         {
-            _request = request;
+            (_request, _oracle) = (request, new HashModel.Oracle(Scenario.Vocabulary, request.Window));
             Array.ForEach(request.Prompt, _oracle.Append);
         }
 

@@ -5,13 +5,38 @@ using KvPrefetch.Engine.Scheduling;
 namespace KvPrefetch.Tests.Simulation;
 
 /// <summary>What must hold between any two steps, in time linear in the pages.</summary>
-internal sealed class Invariants(PagePool pool, Scheduler scheduler, int maxRunning)
+internal sealed class Invariants(PagePool pool, PagePool? windowed, Scheduler scheduler, int maxRunning)
 {
     private readonly int[] _uses = new int[pool.TotalCount];
 
     /// <summary>The first that does not hold, or null.</summary>
     /// <param name="alive">Sequences that have not ended, in the order of arrival.</param>
-    public string? FirstViolation(List<Sequence> alive)
+    public string? FirstViolation(List<Sequence> alive) => FirstOfAll(alive) ?? (windowed is null ? null : FirstOfWindowed(alive, windowed));
+
+    private static string? FirstOfWindowed(List<Sequence> alive, PagePool windowed)
+    {
+        var used = new HashSet<int>();
+        foreach (var s in alive)
+        {
+            var table = s.Table(1);
+            if (table.End != windowed.PagesFor(s.Computed) || table.First != windowed.FirstVisible(s.Computed))
+            {
+                return $"sequence {s.Id} has windowed pages {table.First} to {table.End} for {s.Computed} tokens and a window of {windowed.Window}";
+            }
+
+            foreach (var page in table.Pages)
+            {
+                if (!windowed.IsOwnedBy(page, s.Id) || !used.Add(page))
+                {
+                    return $"sequence {s.Id} names the windowed page {page}, which is not its own";
+                }
+            }
+        }
+
+        return used.Count == windowed.UsedCount ? null : $"{used.Count} windowed pages held and {windowed.FreeCount} free are not {windowed.TotalCount}";
+    }
+
+    private string? FirstOfAll(List<Sequence> alive)
     {
         _uses.AsSpan().Clear();
         var (running, held, waits, slots) = (0, 0, false, 0L);

@@ -12,7 +12,7 @@ public class PlantedBugTests
     /// <summary>Those that only the tokens betray once the invariants look away.</summary>
     public static TheoryData<int> SeenInTokens => new(new[]
     {
-        Bug.SwappedPages, Bug.SharedPage, Bug.SharedSlot, Bug.PageFreedTooEarly, Bug.LastTokenOfChunkNotStored, Bug.StaleAfterPreemption, Bug.TokensOfTwoRequestsExchanged,
+        Bug.SwappedPages, Bug.SharedPage, Bug.SharedSlot, Bug.PageFreedTooEarly, Bug.WindowedPageFreedTooEarly, Bug.LastTokenOfChunkNotStored, Bug.StaleAfterPreemption, Bug.TokensOfTwoRequestsExchanged,
     }.Select(b => (int)b));
 
     [Theory]

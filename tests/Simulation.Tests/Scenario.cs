@@ -8,6 +8,12 @@ internal sealed record Scenario
 
     public required int Pages { get; init; }
     public required int PageSize { get; init; }
+
+    /// <summary>Tokens that the second group of layers sees; 0: there is none.</summary>
+    public required int Window { get; init; }
+
+    /// <summary>Pages of the second group.</summary>
+    public required int WindowPages { get; init; }
     public required int MaxSequences { get; init; }
     public required int MaxBatchTokens { get; init; }
     public required int MaxPrompt { get; init; }
@@ -25,10 +31,13 @@ internal sealed record Scenario
         double Fault(double most) => rng.Chance(1 / 3.0) ? 0 : most * rng.Next(1000) / 1000;
         var pages = rng.Chance(0.5) ? rng.Between(2, 64) : rng.Between(2, 16);
         var pageSize = rng.Between(1, 16);
+        var window = rng.Chance(0.4) ? 0 : rng.Between(1, 40);
         return new Scenario
         {
             Pages = pages,
             PageSize = pageSize,
+            Window = window,
+            WindowPages = window == 0 ? 0 : rng.Between(1, rng.Chance(0.5) ? 8 : 40),
             MaxSequences = rng.Between(1, 16),
             MaxBatchTokens = rng.Between(1, 32),
 

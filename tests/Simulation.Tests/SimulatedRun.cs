@@ -15,6 +15,9 @@ internal enum Bug
     /// <summary>Two sequences name the same state slot.</summary>
     SharedSlot,
     PageFreedTooEarly,
+
+    /// <summary>A page is given back although a token can still see it.</summary>
+    WindowedPageFreedTooEarly,
     PageLeaked,
     LastTokenOfChunkNotStored,
     StaleAfterPreemption,
@@ -36,6 +39,9 @@ internal sealed class SimulatedRun
     private readonly bool _checksInvariants;
     private readonly Rng _rng;
     private readonly PagePool _pool;
+
+    /// <summary>Of the layers with a window; null in a model without.</summary>
+    private readonly PagePool? _windowed;
     private readonly Scheduler _scheduler;
     private readonly HashModel _model;
     private readonly Invariants _invariants;
@@ -45,6 +51,7 @@ internal sealed class SimulatedRun
     private readonly int[] _tokens;
     private readonly int[] _computed = new int[Scenario.MaxAlive];
     private readonly int[] _held = new int[Scenario.MaxAlive];
+    private readonly int[] _heldWindowed = new int[Scenario.MaxAlive];
     private long _preemptions;
 
     public SimulatedRun(ulong seed, Bug bug = Bug.None, bool checksInvariants = true, Scenario? scenario = null)
@@ -53,10 +60,11 @@ internal sealed class SimulatedRun
         _rng = new Rng(seed);
         Scenario = scenario ?? Scenario.From(_rng);
         _pool = new PagePool(Scenario.Pages, Scenario.PageSize);
-        _scheduler = new Scheduler(_pool, Scenario.MaxSequences, Scenario.MaxBatchTokens);
-        _model = new HashModel(Scenario.Pages, Scenario.PageSize, Math.Min(Scenario.MaxSequences, Scenario.MaxBatchTokens), Scenario.Vocabulary);
+        _windowed = Scenario.Window == 0 ? null : new PagePool(Scenario.WindowPages, Scenario.PageSize, Scenario.Window);
+        _scheduler = new Scheduler(_windowed is null ? [_pool] : [_pool, _windowed], Scenario.MaxSequences, Scenario.MaxBatchTokens);
+        _model = new HashModel(Scenario.Pages, Scenario.PageSize, Math.Min(Scenario.MaxSequences, Scenario.MaxBatchTokens), Scenario.Vocabulary, Scenario.Window, Scenario.WindowPages);
         var maxRunning = Math.Min(Scenario.MaxSequences, Scenario.MaxBatchTokens);
-        _invariants = new Invariants(_pool, _scheduler, maxRunning);
+        _invariants = new Invariants(_pool, _windowed, _scheduler, maxRunning);
         _tokens = new int[maxRunning];
     }
 
@@ -78,7 +86,7 @@ internal sealed class SimulatedRun
 
     public IReadOnlyList<RequestFacts> Facts => _requests.ConvertAll(r => r.Facts);
 
-    public long TokenCapacity => _pool.TokenCapacity;
+    public long TokenCapacity => Math.Min(_pool.TokenCapacity, _windowed?.TokenCapacity ?? long.MaxValue);
 
     /// <summary>Throws <see cref="SimulationFailedException"/>, with seed and step, for the first thing that is wrong.</summary>
     public void Run()
@@ -100,7 +108,7 @@ internal sealed class SimulatedRun
                 Require(Steps <= bound, "the requests that are left do not end");
             }
 
-            Require(_scheduler.Next().Count == 0 && _pool.FreeCount == _pool.TotalCount, "at rest there is work, or a page is not free");
+            Require(_scheduler.Next().Count == 0 && _pool.FreeCount == _pool.TotalCount && _windowed?.UsedCount is null or 0, "at rest there is work, or a page is not free");
             Require(History.FirstViolation(CollectionsMarshal.AsSpan(_events), Facts, TokenCapacity));
         }
         catch (Exception error) when (error is not SimulationFailedException)
@@ -115,6 +123,7 @@ internal sealed class SimulatedRun
         {
             _computed[i] = _alive[i].Computed;
             _held[i] = _alive[i].Pages.Length;
+            _heldWindowed[i] = _windowed is null ? 0 : _alive[i].Table(1).Pages.Length;
         }
 
         var batch = _scheduler.Next();
@@ -164,7 +173,7 @@ internal sealed class SimulatedRun
             Require(_invariants.FirstViolation(_alive));
         }
 
-        _model.PoisonPages(_pool.Free);
+        _model.PoisonPages(_pool.Free, _windowed is null ? [] : _windowed.Free);
     }
 
     private void CheckBatch(Batch batch)
@@ -177,6 +186,7 @@ internal sealed class SimulatedRun
             Require(!s.IsFinished && item.Count > 0 && item.Start == s.Computed && item.Start + item.Count <= s.Count
                 && item.Samples == (item.Start + item.Count == s.Count), "a batch item does not fit its sequence");
             Require(s.Pages.Length == _pool.PagesFor(item.Start + item.Count), "a batch item has no page, or one too many");
+            Require(_windowed is null || (s.Table(1).End == _windowed.PagesFor(item.Start + item.Count) && s.Table(1).First <= _windowed.FirstVisible(item.Start)), "a batch item lacks a page in its window");
             Require(s.Id > last, "the batch is not in the order of arrival");
             Require(item.Samples || i == batch.Count - 1, "an unfinished prompt is not the last item");
             Require(item.Start == 0 || !prefills, "something that ran before comes after a prompt");
@@ -196,7 +206,8 @@ internal sealed class SimulatedRun
         var running = _scheduler.RunningCount;
         var head = _alive.Find(static s => s is { IsFinished: false, Pages.Length: 0 });
         if (head is not null && batch.TotalTokens < Scenario.MaxBatchTokens && running < _tokens.Length
-            && (running == 0 || (batch.Count == running && batch[running - 1].Samples && _pool.PagesFor(head.Count) + running <= _pool.FreeCount)))
+            && (running == 0 || (batch.Count == running && batch[running - 1].Samples && _pool.PagesFor(head.Count) + running <= _pool.FreeCount
+                && (_windowed is null || _windowed.PagesToCompute(head.Count, Scenario.MaxBatchTokens) + running <= _windowed.FreeCount))))
         {
             Require($"request {head.Id} could have been admitted");
         }
@@ -209,7 +220,7 @@ internal sealed class SimulatedRun
         {
             if (_held[i] > 0 && _alive[i] is { IsFinished: false, Pages.Length: 0 })
             {
-                Require(_pool.FreeCount < _held[i], "a request was preempted although there were pages");
+                Require(_pool.FreeCount < _held[i] || _windowed?.FreeCount < _heldWindowed[i], "a request was preempted although there were pages");
                 return;
             }
         }
@@ -267,7 +278,7 @@ internal sealed class SimulatedRun
                 stop[i] = _rng.Next(Scenario.Vocabulary);
             }
 
-            var facts = new RequestFacts(prompt, prompt.Length + _rng.Between(1, Scenario.MaxOutput), stop);
+            var facts = new RequestFacts(prompt, prompt.Length + _rng.Between(1, Scenario.MaxOutput), stop, Scenario.Window);
             var sequence = new Sequence(_requests.Count, prompt, facts.MaxTokens, Sampling, stop);
             _requests.Add(new Tracked(sequence, facts));
             _alive.Add(sequence);
@@ -363,6 +374,9 @@ internal sealed class SimulatedRun
             case Bug.PageFreedTooEarly when first is not null && Fires():
                 _pool.Release(first.Pages[0], first.Id);
                 break;
+            case Bug.WindowedPageFreedTooEarly when _windowed is not null && running.Find(s => s.Table(1).Pages.Length > 0) is { } early && Fires():
+                _windowed.Release(early.Table(1).Pages[0], early.Id);
+                break;
             case Bug.PageLeaked when _pool.FreeCount > 0 && Fires():
                 _pool.Allocate(1_000_000);
                 break;
@@ -415,13 +429,13 @@ internal sealed class SimulatedRun
     {
         public Tracked(Sequence sequence, RequestFacts facts)
         {
-            (Sequence, Facts, Seen) = (sequence, facts, facts.Prompt.Length);
+            (Sequence, Facts, Seen, Oracle) = (sequence, facts, facts.Prompt.Length, new HashModel.Oracle(Scenario.Vocabulary, facts.Window));
             Array.ForEach(facts.Prompt, Oracle.Append);
         }
 
         public Sequence Sequence { get; }
         public RequestFacts Facts { get; }
-        public HashModel.Oracle Oracle { get; } = new(Scenario.Vocabulary);
+        public HashModel.Oracle Oracle { get; }
 
         /// <summary>Tokens, the prompt's included, that were logged.</summary>
         public int Seen { get; set; }

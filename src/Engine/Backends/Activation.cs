@@ -44,7 +44,7 @@ internal readonly record struct Activation(ActivationKind Kind, float P = 0, flo
     public double OfUp(double up) => Kind == ActivationKind.ClampedSwish ? Math.Clamp(up, -Limit, Limit) + 1 : up;
 
     /// <summary>Error function: its Taylor series near 0, a continued fraction outside.</summary>
-    private static double Erf(double x)
+    public static double Erf(double x)
     {
         var a = Math.Abs(x);
         if (a < 2)

@@ -11,11 +11,19 @@ namespace KvPrefetch.Engine.Backends;
 /// <param name="Sinks">One more score for each query head, <c>[heads]</c>, which takes its share of the softmax and has no value; or null. Neither scaled nor capped.</param>
 internal readonly record struct AttentionShape(int Heads, int KvHeads, int HeadDim, float Scale, int Window = 0, float SoftCap = 0, ScaleGrowth Growth = default, DeviceBuffer? Sinks = null)
 {
+    /// <summary>Above 0: values are no rows of their own but the last so many elements of the keys, which alone are stored. 0: values are as long as keys and stored beside them.</summary>
+    public int ValuesInKeys { get; init; }
+
+    /// <summary>Elements of a value.</summary>
+    public int ValueDim => ValuesInKeys > 0 ? ValuesInKeys : HeadDim;
     public int QueryColumns => Heads * HeadDim;
     public int KeyColumns => KvHeads * HeadDim;
 
-    /// <summary>Columns of a row that holds q, k and v side by side.</summary>
-    public int QkvColumns => QueryColumns + (2 * KeyColumns);
+    /// <summary>Columns of what attention gives.</summary>
+    public int OutputColumns => Heads * ValueDim;
+
+    /// <summary>Columns of a row that holds q, k and v side by side; v only where values are rows of their own.</summary>
+    public int QkvColumns => QueryColumns + ((ValuesInKeys > 0 ? 1 : 2) * KeyColumns);
 }
 
 /// <summary>Attention that sharpens far out: scores are multiplied by 1 + Beta * ln(1 + floor(position / Length)) of the query.</summary>

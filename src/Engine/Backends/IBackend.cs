@@ -14,6 +14,9 @@ internal interface IBackend : IDisposable
     /// <summary>The matrix <c>[rows, columns]</c> at <paramref name="address"/> in host memory, in its stored type. The host memory must outlive the weight.</summary>
     Weight LoadMatrix(string name, DType type, int rows, int columns, nint address);
 
+    /// <summary>A matrix in few bits, for <see cref="Linear"/> and <see cref="ExpertLinear"/>. A backend that cannot multiply by it refuses it.</summary>
+    Weight LoadPacked(string name, PackedMatrix matrix) => throw new UnsupportedModelException($"'{name}' is quantised ({matrix.Format}), which the backend {Name} does not multiply by; supported there: weights in BF16, F16 or F32.", name);
+
     /// <summary>The vector at <paramref name="address"/> in host memory, as float32, <paramref name="offset"/> added to every element.</summary>
     DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0);
 
@@ -23,10 +26,13 @@ internal interface IBackend : IDisposable
     /// <summary>Scratch for integers.</summary>
     DeviceBuffer AllocateInts(int length);
 
-    KvPages AllocateKvPages(int layers, int pages, int pageSize, int kvHeads, int headDim);
+    /// <summary>The cache of a model's layers.</summary>
+    /// <param name="layout">What the layers keep.</param>
+    /// <param name="pages">Pages of each of its groups.</param>
+    KvPages AllocateKvPages(KvLayout layout, IReadOnlyList<int> pages);
 
-    /// <summary>Bytes that <see cref="AllocateKvPages"/> takes per page over all layers.</summary>
-    long KvPageBytes(int layers, int pageSize, int kvHeads, int headDim);
+    /// <summary>Bytes that a page takes in this layer.</summary>
+    long KvPageBytes(KvLayer layer, int pageSize);
 
     /// <summary>Memory of recurrent layers: one state of float32 for each entry of <paramref name="sizes"/> and each slot.</summary>
     StateSlots AllocateStateSlots(IReadOnlyList<int> sizes, int slots);
@@ -37,7 +43,22 @@ internal interface IBackend : IDisposable
     /// <summary>Row <paramref name="row"/> as host floats; on the CPU the memory itself, so that writing to it is allowed and lasts until the next step.</summary>
     Span<float> Download(Rows rows, int row);
 
-    /// <summary>output[t] = table[ids[t]] * scale : <c>[tokens, columns]</c>. The ids are the step's tokens, or its positions where the table is one of positions.</summary>
+    /// <summary>Brings the first rows to the host at once, for <see cref="Download"/> to find there. Nothing where they are.</summary>
+    void Fetch(Rows rows, int count)
+    {
+    }
+
+    /// <summary>Bytes that the key-value cache may take when nobody says: a share of the memory that is left once the weights are loaded. Pages of host memory cost nothing until they are used.</summary>
+    long CacheBudget => (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * 0.25);
+
+    /// <summary>Does what <paramref name="launch"/> does: verbs over buffers that stay, none of them <see cref="Download"/> or <see cref="Upload"/>.
+    /// A backend may record it at one call and repeat the record at later ones with the same key.</summary>
+    /// <param name="key">Names the launches and their arguments, the uploaded integers left out; 0: not to be repeated.</param>
+    /// <param name="launch">The verbs.</param>
+    void Run(int key, Action launch) => launch();
+
+    /// <summary>output[t] = table[ids[t]] * scale : <c>[tokens, columns]</c>. The ids are the step's tokens, or its positions where the table is one of positions.
+    /// An id beyond the table takes row 0: a model may have a further table that ends earlier than its vocabulary.</summary>
     void Embed(in StepInputs step, Ints ids, Weight table, float scale, Rows output);
 
     /// <summary>output = x / sqrt(mean(x²) + epsilon) * gain, for each of <paramref name="groups"/> equal parts of a row by itself. The gain is as long as a part, which all share (the heads of q or k), or as a row. May be in place.</summary>
@@ -55,13 +76,31 @@ internal interface IBackend : IDisposable
     /// <summary>output = x * Wᵀ + bias for each projection, side by side: <c>[rows, sum of outputs]</c></summary>
     void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows);
 
+    /// <summary>A product for each head of a row: output[t, h] = kept | rest * W_hᵀ, where x[t, h] = kept | rest. Rows are the heads' parts side by side. A token's bits as in <see cref="Linear"/>.</summary>
+    /// <param name="x"><c>[rows, heads * (kept + inputs)]</c></param>
+    /// <param name="kept">Columns of a head that are copied.</param>
+    /// <param name="heads">For each head its matrix <c>[outputs, inputs]</c>, all of one type, without bias.</param>
+    /// <param name="output"><c>[rows, heads * (kept + outputs)]</c></param>
+    /// <param name="rows">Rows.</param>
+    void LinearByHead(Rows x, int kept, ReadOnlySpan<Projection> heads, Rows output, int rows)
+    {
+        int from = x.Columns / heads.Length, to = output.Columns / heads.Length;
+        for (var h = 0; h < heads.Length; h++)
+        {
+            Activate(x.Slice(h * from, kept), ActivationKind.Identity, output.Slice(h * to, kept), rows);
+            Linear(x.Slice((h * from) + kept, from - kept), heads.Slice(h, 1), output.Slice((h * to) + kept, to - kept), rows);
+        }
+    }
+
     /// <summary>Cosines and sines of every token of the step: <c>[tokens, rotaryDim]</c>, cosines first.</summary>
     void RotaryTable(in StepInputs step, RotaryFrequencies frequencies, Rows table);
 
-    /// <summary>Turns the first elements of every head of q and k, as many as the table has columns, and stores k and v in the tokens' pages. qkv: <c>[tokens, heads*d | kvHeads*d | kvHeads*d]</c></summary>
+    /// <summary>Turns the first elements of every head of q and k, as many as the table has columns, and stores k and v in the tokens' pages. qkv: <c>[tokens, heads*d | kvHeads*d | kvHeads*d]</c>,
+    /// without the last part where values lie in the keys.
+    /// A shape with 0 KvHeads turns q alone and stores nothing: the layer then attends over an earlier layer's pages.</summary>
     void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, RotaryPairs pairs, AttentionShape shape);
 
-    /// <summary>Causal attention of every token over its sequence's pages up to itself. q: the first columns of qkv; output: <c>[tokens, heads*d]</c></summary>
+    /// <summary>Causal attention of every token over its sequence's pages up to itself; pages that are wholly before its window are never read. q: the first columns of qkv; output: <c>[tokens, heads*valueDim]</c></summary>
     void PagedAttention(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape);
 
     /// <summary>output = activation(gate) * up; gateUp: <c>[rows, n | n]</c>, output: <c>[rows, n]</c></summary>
@@ -70,7 +109,7 @@ internal interface IBackend : IDisposable
     /// <summary>output = activation(x), element by element. May be in place.</summary>
     void Activate(Rows x, Activation activation, Rows output, int rows);
 
-    /// <summary>output = x * activation(gate); each of the gate's columns belongs to x.Columns / gate.Columns of x. May be in place.</summary>
+    /// <summary>output = x * activation(gate); each of the gate's columns belongs to x.Columns / gate.Columns of x; a gate with stride 0 is one row for all. May be in place.</summary>
     void Multiply(Rows x, Rows gate, Activation activation, Rows output, int rows);
 
     /// <summary>Causal convolution of each column by itself over its sequence: output[t] = activation(bias + sum over j of kernel[j] * x[t - width + 1 + j]).
@@ -90,6 +129,12 @@ internal interface IBackend : IDisposable
 
     /// <summary>x = x * scale, then, unless <paramref name="cap"/> is 0, cap * tanh(x / cap).</summary>
     void ScaleAndCap(Rows x, float scale, float cap, int rows);
+
+    /// <summary>output = x * sqrt(mean(reference²)) / sqrt(max(mean(x²), floor)), per row: x as long as the reference. May be in place.</summary>
+    void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows);
+
+    /// <summary>x = max(0, x - mean - deviations * standard deviation), both of the row itself: what does not stand out becomes 0.</summary>
+    void CutBelow(Rows x, float deviations, int rows);
 
     /// <summary>output[i] = x[rowIndexes[i]]</summary>
     void GatherRows(Rows x, Ints rowIndexes, Rows output, int count);

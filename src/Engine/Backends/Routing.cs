@@ -21,7 +21,7 @@ internal sealed record Routing(int Experts, int Chosen, RouterFunction Function)
     /// <summary>Parts of equal size that the experts fall into.</summary>
     public int Groups { get; init; } = 1;
 
-    /// <summary>Groups that stay; experts of the others count as 0 in the choice.</summary>
+    /// <summary>Groups that stay; experts of the others are not chosen.</summary>
     public int ChosenGroups { get; init; } = 1;
 
     /// <summary>A group is as good as the sum of its so many best experts.</summary>
@@ -30,6 +30,9 @@ internal sealed record Routing(int Experts, int Chosen, RouterFunction Function)
     /// <summary>Weights are divided by their sum + <see cref="Epsilon"/>.</summary>
     public bool Normalised { get; init; }
     public float Epsilon { get; init; }
+
+    /// <summary><c>[experts]</c> factor of each expert on its weight, normalised or not; or null.</summary>
+    public DeviceBuffer? Factors { get; init; }
 
     /// <summary>Factor on the weights.</summary>
     public float Scale { get; init; } = 1f;

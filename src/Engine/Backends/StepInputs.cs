@@ -24,10 +24,14 @@ internal readonly struct StepInputs
     /// <summary>int32 <c>[sequences + 1]</c>: first row of each sequence.</summary>
     public required Ints RowStarts { get; init; }
 
-    /// <summary>int32 <c>[sequences]</c>: where in <see cref="BlockTables"/> the sequence's pages begin.</summary>
+    /// <summary>int32 <c>[groups, sequences]</c>, one group of layers every <see cref="TableStride"/> elements: where in <see cref="BlockTables"/> the page with the sequence's first token would stand.
+    /// Below 0 is possible: pages that have left the window have no entry, and none is read.</summary>
     public required Ints BlockTableStarts { get; init; }
 
-    /// <summary>int32: page numbers of all sequences, one table after the other.</summary>
+    /// <summary>Elements from one group's starts to the next one's.</summary>
+    public required int TableStride { get; init; }
+
+    /// <summary>int32: page numbers of all sequences and groups, one table after the other.</summary>
     public required Ints BlockTables { get; init; }
 
     /// <summary>int32 <c>[samples]</c>: rows whose logits are wanted.</summary>
@@ -40,4 +44,7 @@ internal readonly struct StepInputs
 
     /// <summary>States of recurrent layers; a sequence whose first row has position 0 starts from zeros, whatever its slot holds.</summary>
     public required StateSlots States { get; init; }
+
+    /// <summary>int32 <c>[sequences]</c>: <see cref="BlockTableStarts"/> of the group that a layer belongs to.</summary>
+    public Ints TableStarts(int layer) => new(BlockTableStarts.Buffer, BlockTableStarts.Start + (Pages.Layout.Group(layer) * TableStride));
 }

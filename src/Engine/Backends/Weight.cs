@@ -5,7 +5,8 @@ namespace KvPrefetch.Engine.Backends;
 /// <summary>A weight matrix <c>[rows, columns]</c>, row-major, in the type it is stored in. A linear layer has one row per output.</summary>
 internal sealed record Weight(string Name, DType Type, int Rows, int Columns, DeviceBuffer Data)
 {
-    public long ByteLength => (long)Rows * Columns * Type.ByteSize();
+    /// <summary>How the matrix is packed in few bits; null for elements of <see cref="Type"/>. What <see cref="Data"/> holds then is the backend's affair.</summary>
+    public PackedMatrix? Packed { get; init; }
 }
 
 /// <summary>One of several products that share their input; their outputs stand side by side.</summary>

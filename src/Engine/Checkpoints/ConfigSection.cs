@@ -16,6 +16,9 @@ internal class ConfigSection
 
     protected ConfigSection(JsonElement element, string file, string path) => (_object, File, _path) = (element, file, path);
 
+    /// <summary>The object itself.</summary>
+    internal JsonElement Element => _object;
+
     /// <summary>Name of the file, for messages.</summary>
     public string File { get; }
 
@@ -27,6 +30,13 @@ internal class ConfigSection
 
     /// <summary>True when the field has a value.</summary>
     public bool Has(string field) => Find(field) is not null;
+
+    /// <summary>True when the field is there, be it with null: for fields whose absence means a default and null none.</summary>
+    public bool Mentions(string field)
+    {
+        _read.Add(field);
+        return _object.TryGetProperty(field, out _);
+    }
 
     public int GetInt32(string field, int min, int max) => FindInt32(field, min, max) ?? throw Missing(field);
     public int GetInt32(string field, int min, int max, int defaultValue) => FindInt32(field, min, max) ?? defaultValue;
@@ -145,6 +155,12 @@ internal class ConfigSection
 
     /// <summary>True when the field holds an object.</summary>
     public bool IsSection(string field) => Find(field) is { ValueKind: JsonValueKind.Object };
+
+    /// <summary>True when the field is there and holds null, which some formats tell from its absence.</summary>
+    public bool IsNull(string field) => _object.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.Null;
+
+    /// <summary>True when the field holds an array.</summary>
+    public bool IsArray(string field) => Find(field) is { ValueKind: JsonValueKind.Array };
 
     /// <summary>True when the field is absent or holds false, an empty array or an empty object.</summary>
     public bool IsEmpty(string field) => Find(field) is not { } value || value.ValueKind switch

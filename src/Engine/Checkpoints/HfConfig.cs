@@ -8,14 +8,17 @@ internal sealed class HfConfig : ConfigSection
 {
     public const string FileName = "config.json";
 
+    /// <summary>Where a multimodal config has its language model's.</summary>
+    public const string TextField = "text_config";
+
     /// <summary>4 MiB; real files have a few KiB.</summary>
     public const int MaxBytes = 4 << 20;
 
     private static readonly string[] CodeFields = ["auto_map", "trust_remote_code", "custom_pipelines"];
 
-    private HfConfig(JsonElement root, string file) : base(root, file, "")
-    {
-    }
+    private readonly HfConfig? _whole;
+
+    private HfConfig(JsonElement root, string file, string path = "", HfConfig? whole = null) : base(root, file, path) => _whole = whole;
 
     /// <summary>The family, such as <c>llama</c>.</summary>
     public string ModelType => GetString("model_type");
@@ -42,8 +45,14 @@ internal sealed class HfConfig : ConfigSection
         }
     }
 
-    /// <summary>How the weights are quantised; null for plain weights. A family that cannot use it must refuse it.</summary>
-    public ConfigSection? Quantization => Section("quantization_config");
+    /// <summary>How the weights are quantised; null for plain weights. See <see cref="Quantisation.Read"/>. The second name is that of older files.</summary>
+    public ConfigSection? Quantization => Section("quantization_config") ?? Section("compression_config") ?? _whole?.Quantization;
+
+    /// <summary>True where the output head is the embedding table. A config that is a part of another follows the whole's word.</summary>
+    public bool TiesHead(bool defaultValue) => _whole?.FindBoolean("tie_word_embeddings") ?? GetBoolean("tie_word_embeddings", defaultValue);
+
+    /// <summary>The config of a model inside this one, such as <c>text_config</c>.</summary>
+    public HfConfig Part(string field) => new(GetSection(field).Element, File, FullName(field) + ".", this);
 
     /// <summary>Reads config.json. Throws <see cref="ModelFormatException"/>; a missing file has the code <c>FileMissing</c>.</summary>
     public static HfConfig Load(ModelFolder folder, Action<string>? log = null)

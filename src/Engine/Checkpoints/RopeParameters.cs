@@ -15,6 +15,8 @@ internal enum RopeKind
     Yarn,
     /// <summary>Each frequency divided by a factor of its own; other factors in sequences longer than the model was trained for.</summary>
     LongRope,
+    /// <summary>Frequencies as for a head that turns whole, of which only the first ones turn.</summary>
+    Proportional,
 }
 
 /// <summary>Rotary position embedding as a config describes it, with transformers' defaults filled in and every number checked.</summary>
@@ -23,7 +25,7 @@ internal sealed record RopeParameters
     private const double Tiny = 1e-6;
     private const double Huge = 1e6;
 
-    private static readonly string[] Kinds = ["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su"];
+    private static readonly string[] Kinds = ["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su", "proportional"];
 
     /// <summary>Keys that some kind uses. One that the kind at hand does not use changes nothing, in the reference either.</summary>
     private static readonly HashSet<string> Known = new(StringComparer.Ordinal)
@@ -73,6 +75,9 @@ internal sealed record RopeParameters
     /// <summary>Yarn only; null where the config is silent.</summary>
     public double? MScaleAllDim { get; init; }
 
+    /// <summary>Factor on the scores of DeepSeek's attention.</summary>
+    public double LatentScale => MScaleAllDim is { } all ? Math.Pow(AttentionScale(Factor, all), 2) : 1;
+
     /// <summary>Yarn only: the ramp's ends are rounded to whole dimensions.</summary>
     public bool Truncate { get; init; } = true;
 
@@ -115,6 +120,11 @@ internal sealed record RopeParameters
         if (kind is "longrope" or "su")
         {
             return ReadLongRope(config, section, plain);
+        }
+
+        if (kind is "proportional")
+        {
+            return plain with { Kind = RopeKind.Proportional, Factor = section.GetDouble("factor", 1, Huge, 1) };
         }
 
         var scaled = plain with { Factor = section.GetDouble("factor", 1, Huge) };

@@ -126,3 +126,19 @@ public sealed class InvalidRequestException(string message, string? paramName) :
     /// <summary>Stable identifier, the same for all of these; <see cref="ArgumentException.ParamName"/> says which parameter.</summary>
     public string Code { get; } = "InvalidRequest";
 }
+
+/// <summary>A card cannot be used, or no longer. <see cref="KvPrefetchException.Code"/> says which.</summary>
+public sealed class DeviceException(string code, string message) : KvPrefetchException(code, message)
+{
+    /// <summary>There is no such device, or its driver or compiler is missing.</summary>
+    public const string Unavailable = "DeviceUnavailable";
+
+    /// <summary>The device has not enough memory left.</summary>
+    public const string OutOfMemory = "DeviceOutOfMemory";
+
+    /// <summary>The device or its driver failed; what was being done on it is lost.</summary>
+    public const string Fault = "DeviceFault";
+
+    /// <summary>The backend does not do what this model needs.</summary>
+    public const string Unsupported = "DeviceUnsupported";
+}

@@ -18,9 +18,14 @@ internal sealed class ModelRunner : IDisposable
     private readonly Section _rotaryLengths;
     private readonly Section _rowStarts;
     private readonly Section _tableStarts;
+    private readonly int _groups;
+    private readonly int _maxSequences;
     private readonly Section _slots;
     private readonly Section _sampleRows;
     private readonly Section _tables;
+    private readonly Action _forward;
+    private StepInputs _step;
+    private Rows _logits;
 
     /// <param name="backend">Where the model lives.</param>
     /// <param name="model">The model; disposed with the runner, as pages and states are.</param>
@@ -39,12 +44,15 @@ internal sealed class ModelRunner : IDisposable
         _positions = Reserve(maxTokens);
         _rotaryLengths = Reserve(maxTokens);
         _rowStarts = Reserve(maxSequences + 1);
-        _tableStarts = Reserve(maxSequences);
+        _groups = pages.Layout.Windows.Length;
+        _maxSequences = maxSequences;
+        _tableStarts = Reserve(_groups * maxSequences);
         _slots = Reserve(maxSequences);
         _sampleRows = Reserve(maxSequences);
-        _tables = Reserve(pages.Pages);
+        _tables = Reserve(pages.TotalPages);
         _staging = new int[length];
         _device = backend.AllocateInts(length);
+        _forward = () => _logits = _model.Forward(_step);
     }
 
     /// <summary>Runs the tokens of a batch. The result is valid until the next call.</summary>
@@ -57,7 +65,6 @@ internal sealed class ModelRunner : IDisposable
             ref readonly var item = ref batch[i];
             var sequence = item.Sequence;
             _staging[_rowStarts.At(i)] = row;
-            _staging[_tableStarts.At(i)] = table;
             _staging[_slots.At(i)] = sequence.Slot;
             sequence.Tokens.Slice(item.Start, item.Count).CopyTo(_staging.AsSpan(_tokenIds.At(row), item.Count));
             for (var t = item.Start; t < item.Start + item.Count; t++, row++)
@@ -66,8 +73,15 @@ internal sealed class ModelRunner : IDisposable
                 _staging[_rotaryLengths.At(row)] = Math.Max(t + 1, sequence.PromptCount);
             }
 
-            sequence.Pages.CopyTo(_staging.AsSpan(_tables.At(table), sequence.Pages.Length));
-            table += sequence.Pages.Length;
+            for (var g = 0; g < _groups; g++)
+            {
+                // Where the table of a sequence that has given pages back would have begun: none of those is read.
+                var pages = sequence.Table(g);
+                _staging[_tableStarts.At((g * _maxSequences) + i)] = table - pages.First;
+                pages.Pages.CopyTo(_staging.AsSpan(_tables.Start + table, pages.Pages.Length));
+                table += pages.Pages.Length;
+            }
+
             if (item.Samples)
             {
                 _staging[_sampleRows.At(sample++)] = row - 1;
@@ -76,7 +90,7 @@ internal sealed class ModelRunner : IDisposable
 
         _staging[_rowStarts.At(batch.Count)] = row;
         _backend.Upload(_staging.AsSpan(0, _tables.Start + table), _device);
-        return _model.Forward(new StepInputs
+        _step = new StepInputs
         {
             TokenCount = row,
             SequenceCount = batch.Count,
@@ -86,12 +100,18 @@ internal sealed class ModelRunner : IDisposable
             RotaryLengths = _rotaryLengths.On(_device),
             RowStarts = _rowStarts.On(_device),
             BlockTableStarts = _tableStarts.On(_device),
+            TableStride = _maxSequences,
             BlockTables = _tables.On(_device),
             SampleRows = _sampleRows.On(_device),
             Slots = _slots.On(_device),
             Pages = _pages,
             States = _states,
-        });
+        };
+
+        // Steps in which every sequence has one token and samples differ in their integers alone.
+        _backend.Run(row == batch.Count && sample == row ? row : 0, _forward);
+        _backend.Fetch(_logits, sample);
+        return _logits;
     }
 
     /// <summary>Logits of one row, on the host; may be written to until the next step.</summary>

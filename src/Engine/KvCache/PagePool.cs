@@ -11,11 +11,14 @@ internal sealed class PagePool
 
     /// <param name="pages">Pages in the cache, numbered from 0.</param>
     /// <param name="pageSize">Tokens a page holds.</param>
-    public PagePool(int pages, int pageSize)
+    /// <param name="window">Tokens that a token sees in the layers of these pages, itself included; 0 sees all before it.</param>
+    public PagePool(int pages, int pageSize, int window = 0)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(window);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(pages);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(pageSize);
         PageSize = pageSize;
+        Window = window;
         FreeCount = pages;
         _owner = new long[pages];
         _owner.AsSpan().Fill(Nobody);
@@ -30,20 +33,32 @@ internal sealed class PagePool
     /// <summary>Tokens a page holds.</summary>
     public int PageSize { get; }
 
+    /// <summary>Tokens that a token sees in the layers of these pages, itself included; 0 sees all before it.</summary>
+    public int Window { get; }
+
     public int TotalCount => _owner.Length;
 
     public int FreeCount { get; private set; }
 
     public int UsedCount => TotalCount - FreeCount;
 
-    /// <summary>Tokens that all pages together hold: a longer prompt can never run.</summary>
-    public long TokenCapacity => (long)TotalCount * PageSize;
+    /// <summary>Tokens that a sequence by itself can reach: a longer prompt can never run. What has left the window is given back, so with room for one window there is no end.</summary>
+    public long TokenCapacity => Window > 0 && TotalCount >= PagesToSee(Window) ? long.MaxValue : (long)TotalCount * PageSize;
 
     /// <summary>The free pages, in no particular order.</summary>
     internal ReadOnlySpan<int> Free => _free.AsSpan(0, FreeCount);
 
     /// <summary>Pages that this many tokens take.</summary>
     public int PagesFor(int tokens) => (int)(((long)tokens + PageSize - 1) / PageSize);
+
+    /// <summary>Pages that a sequence of this many tokens needs to compute them, up to <paramref name="chunk"/> in a step.</summary>
+    public int PagesToCompute(int tokens, int chunk) => Window == 0 ? PagesFor(tokens) : (int)Math.Min(PagesFor(tokens), PagesToSee(Window - 1L + chunk));
+
+    /// <summary>Number of the first page that the token at this position, or a later one, can see.</summary>
+    public int FirstVisible(int position) => Window == 0 ? 0 : Math.Max(0, position - Window + 1) / PageSize;
+
+    /// <summary>Pages that so many tokens in a row touch at most.</summary>
+    private long PagesToSee(long tokens) => ((tokens + PageSize - 2) / PageSize) + 1;
 
     /// <summary>Takes a page for this owner; -1 when none is free.</summary>
     public int Allocate(long owner)

@@ -20,19 +20,19 @@ internal sealed record Attention(int Layer, AttentionShape Shape, int Rotary, Ro
     public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
     {
         var qkv = scratch.Qkv.Slice(0, Shape.QkvColumns);
-        Rows q = qkv.Slice(0, Shape.QueryColumns), k = qkv.Slice(Shape.QueryColumns, Shape.KeyColumns), mixed = scratch.Mixed.Slice(0, Shape.QueryColumns);
+        Rows q = qkv.Slice(0, Shape.QueryColumns), mixed = scratch.Mixed.Slice(0, Shape.QueryColumns);
         backend.Linear(x, Qkv, qkv, step.TokenCount);
         var still = scratch.Rotary[0].Slice(0, 0);
         if (Norm is { AfterRotation: false })
         {
-            Norm.Forward(backend, q, k, Shape, step.TokenCount);
+            Norm.Forward(backend, qkv, Shape, step.TokenCount);
         }
 
         backend.RotateAndStore(step, Layer, qkv, Rotary < 0 ? still : scratch.Rotary[Rotary], Pairs, Shape);
         if (Norm is { AfterRotation: true })
         {
             // The pages are to hold the normed keys: they are stored once more, without turning.
-            Norm.Forward(backend, q, k, Shape, step.TokenCount);
+            Norm.Forward(backend, qkv, Shape, step.TokenCount);
             backend.RotateAndStore(step, Layer, qkv, still, Pairs, Shape);
         }
 
@@ -56,9 +56,44 @@ internal sealed record Attention(int Layer, AttentionShape Shape, int Rotary, Ro
 /// <param name="AfterRotation">q and k are turned first.</param>
 internal sealed record QkNorm(DeviceBuffer Query, DeviceBuffer Key, float Epsilon, bool WholeRow, bool AfterRotation = false)
 {
-    public void Forward(IBackend backend, Rows q, Rows k, AttentionShape shape, int rows)
+    /// <summary>Gain of v, <c>[headDim]</c>, where that is normed too, each head by itself.</summary>
+    public DeviceBuffer? Value { get; init; }
+
+    /// <param name="backend">Where they live.</param>
+    /// <param name="qkv">q, k and v side by side.</param>
+    /// <param name="shape">Their sizes.</param>
+    /// <param name="rows">Tokens.</param>
+    public void Forward(IBackend backend, Rows qkv, AttentionShape shape, int rows)
     {
+        Rows q = qkv.Slice(0, shape.QueryColumns), k = qkv.Slice(shape.QueryColumns, shape.KeyColumns);
         backend.RmsNorm(q, Query, Epsilon, q, rows, WholeRow ? 1 : shape.Heads);
         backend.RmsNorm(k, Key, Epsilon, k, rows, WholeRow ? 1 : shape.KvHeads);
+        if (Value is not null)
+        {
+            var v = qkv.Slice(shape.QueryColumns + shape.KeyColumns, shape.KeyColumns);
+            backend.RmsNorm(v, Value, Epsilon, v, rows, shape.KvHeads);
+        }
+    }
+}
+
+/// <summary>Attention of a layer that has queries alone, over the keys and values of an earlier layer.</summary>
+/// <param name="Layer">Index of that layer in the KV cache.</param>
+/// <param name="Shape">Heads, head size, scale, window.</param>
+/// <param name="Rotary">Index of the model's rotary table.</param>
+/// <param name="Pairs">Which elements turn together.</param>
+/// <param name="Query">q.</param>
+/// <param name="Gain">Of the norm of every query head, <c>[headDim]</c>.</param>
+/// <param name="Epsilon">Of that norm.</param>
+/// <param name="Output">Back to the model's width.</param>
+internal sealed record QueryAttention(int Layer, AttentionShape Shape, int Rotary, RotaryPairs Pairs, Projection[] Query, DeviceBuffer Gain, float Epsilon, Projection[] Output) : IMixer
+{
+    public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
+    {
+        Rows q = scratch.Qkv.Slice(0, Shape.QueryColumns), mixed = scratch.Mixed.Slice(0, Shape.QueryColumns);
+        backend.Linear(x, Query, q, step.TokenCount);
+        backend.RmsNorm(q, Gain, Epsilon, q, step.TokenCount, Shape.Heads);
+        backend.RotateAndStore(step, Layer, q, scratch.Rotary[Rotary], Pairs, Shape with { KvHeads = 0 });
+        backend.PagedAttention(step, Layer, q, mixed, Shape);
+        backend.Linear(mixed, Output, output, step.TokenCount);
     }
 }

@@ -9,9 +9,13 @@ internal interface IMixer
     void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output);
 }
 
-/// <summary>residual += Post(Mixer(Pre(residual))) * Scale. Families differ in which of the two norms they have.</summary>
+/// <summary>residual = residual * Kept + Post(Mixer(Pre(residual))) * Scale. Families differ in which of the two norms they have.</summary>
 /// <param name="Pre">Norm before the mixer, or null.</param>
 /// <param name="Mixer">What the block does.</param>
 /// <param name="Post">Norm after the mixer, or null.</param>
 /// <param name="Scale">Factor on what is added.</param>
-internal sealed record Block(Norm? Pre, IMixer Mixer, Norm? Post = null, float Scale = 1f);
+internal sealed record Block(Norm? Pre, IMixer Mixer, Norm? Post = null, float Scale = 1f)
+{
+    /// <summary>Factor on the residual before that; 0: what the mixer gives takes its place.</summary>
+    public float Kept { get; init; } = 1f;
+}

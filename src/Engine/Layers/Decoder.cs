@@ -6,7 +6,11 @@ namespace KvPrefetch.Engine.Layers;
 /// <param name="Table"><c>[vocabulary, hidden]</c></param>
 /// <param name="Scale">Factor on the rows.</param>
 /// <param name="Positions">Learned positions <c>[positions, hidden]</c> that are added, or null.</param>
-internal sealed record Embedding(Weight Table, float Scale = 1f, Weight? Positions = null);
+internal sealed record Embedding(Weight Table, float Scale = 1f, Weight? Positions = null)
+{
+    /// <summary>Embeddings that each layer has of its own, or null.</summary>
+    public PerLayerEmbedding? PerLayer { get; init; }
+}
 
 /// <summary>Residual stream to logits.</summary>
 /// <param name="Norm">Before the product; null where a model has none.</param>
@@ -30,6 +34,7 @@ internal sealed class Decoder(IBackend backend, Embedding embedding, IReadOnlyLi
             backend.Add(scratch.Hidden, scratch.Delta, 1f, rows);
         }
 
+        embedding.PerLayer?.Forward(backend, step, scratch);
         for (var i = 0; i < rotary.Count; i++)
         {
             backend.RotaryTable(step, rotary[i], scratch.Rotary[i]);
@@ -59,6 +64,11 @@ internal sealed class Decoder(IBackend backend, Embedding embedding, IReadOnlyLi
     /// <summary>Adds what is pending to the residual stream and returns it, normed where there is a norm.</summary>
     private Rows Enter(Norm? norm, Block? pending, int rows)
     {
+        if (pending is { Kept: not 1 })
+        {
+            backend.ScaleAndCap(scratch.Hidden, pending.Kept, 0, rows);
+        }
+
         if (norm is null)
         {
             if (pending is not null)

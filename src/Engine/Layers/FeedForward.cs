@@ -11,6 +11,9 @@ internal sealed record GatedMlp(Projection[] GateUp, Projection[] Down, Activati
     /// <summary>Factor on the gate before its function.</summary>
     public float GateScale { get; init; } = 1;
 
+    /// <summary>How far a gate must stand out of its row, in standard deviations, to be more than 0; null: all are what they are.</summary>
+    public float? GateCut { get; init; }
+
     public void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output)
     {
         // The scratch is as wide as the widest unit of the model.
@@ -20,6 +23,11 @@ internal sealed record GatedMlp(Projection[] GateUp, Projection[] Down, Activati
         if (GateScale != 1)
         {
             backend.ScaleAndCap(gateUp.Slice(0, width), GateScale, 0, step.TokenCount);
+        }
+
+        if (GateCut is { } deviations)
+        {
+            backend.CutBelow(gateUp.Slice(0, width), deviations, step.TokenCount);
         }
 
         backend.GatedActivation(gateUp, Activation, inner, step.TokenCount);

@@ -33,6 +33,9 @@ internal static class RotaryPositions
                     Divided(inverse, rope.ShortFactors, "short_factor"),
                     (float)rope.AttentionFactor,
                     Long: new LongFrequencies(Divided(inverse, rope.LongFactors, "long_factor"), rope.OriginalMaxPositions));
+            case RopeKind.Proportional:
+                var turning = (int)(rope.PartialRotaryFactor * rotaryDim / 2);
+                return new RotaryFrequencies([.. inverse.Select((f, i) => i < turning ? f / (float)rope.Factor : 0)], 1f);
             default:
                 throw new UnsupportedModelException($"Rope kind {rope.Kind} is not implemented.", "rope_parameters");
         }

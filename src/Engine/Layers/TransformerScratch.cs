@@ -13,6 +13,12 @@ internal sealed record TransformerWidths(int Hidden, int Inner, AttentionShape A
 
     /// <summary>Largest output of a recurrent layer before its last product.</summary>
     public int Scanned { get; init; }
+
+    /// <summary>Embeddings of all layers side by side; 0 in a model without.</summary>
+    public int PerLayer { get; init; }
+
+    /// <summary>All residual streams side by side; 0 where there is one.</summary>
+    public int Streams { get; init; }
 }
 
 /// <summary>Activations of a decoder-only transformer, allocated once for the largest step.</summary>
@@ -30,11 +36,15 @@ internal sealed class TransformerScratch : IDisposable
         Second = backend.AllocateRows(tokens, widths.Hidden);
         Rotary = [.. widths.RotaryDims.Select(columns => backend.AllocateRows(tokens, columns))];
         Qkv = backend.AllocateRows(tokens, widths.Attention.QkvColumns);
-        Mixed = backend.AllocateRows(tokens, widths.Attention.QueryColumns);
+        Mixed = backend.AllocateRows(tokens, Math.Max(widths.Attention.QueryColumns, widths.Attention.OutputColumns));
         GateUp = backend.AllocateRows(tokens, checked(2 * widths.Inner));
         Inner = backend.AllocateRows(tokens, widths.Inner);
         Projected = backend.AllocateRows(tokens, widths.Projected);
         Scanned = backend.AllocateRows(tokens, widths.Scanned);
+        PerLayer = backend.AllocateRows(tokens, widths.PerLayer);
+        PerLayerTerm = backend.AllocateRows(tokens, widths.PerLayer);
+        Streams = backend.AllocateRows(tokens, widths.Streams);
+        Predictions = backend.AllocateRows(tokens, widths.Streams);
         Sampled = backend.AllocateRows(samples, widths.Hidden);
         Logits = backend.AllocateRows(samples, widths.Vocabulary);
         Experts = widths.Experts is null ? null : new ExpertScratch(backend, tokens, widths.Hidden, widths.Experts);
@@ -73,6 +83,18 @@ internal sealed class TransformerScratch : IDisposable
     /// <summary><c>[tokens, n]</c>: what it computes.</summary>
     public Rows Scanned { get; }
 
+    /// <summary><c>[tokens, layers * n]</c>: each layer's own embedding.</summary>
+    public Rows PerLayer { get; }
+
+    /// <summary><c>[tokens, layers * n]</c></summary>
+    public Rows PerLayerTerm { get; }
+
+    /// <summary><c>[tokens, streams * hidden]</c>: residual streams between layers.</summary>
+    public Rows Streams { get; }
+
+    /// <summary><c>[tokens, streams * hidden]</c>: residual streams as a layer predicts them.</summary>
+    public Rows Predictions { get; }
+
     /// <summary><c>[samples, hidden]</c></summary>
     public Rows Sampled { get; }
 
@@ -85,7 +107,7 @@ internal sealed class TransformerScratch : IDisposable
     public void Dispose()
     {
         Experts?.Dispose();
-        foreach (var rows in (ReadOnlySpan<Rows>)[Hidden, Normed, Delta, Second, Qkv, Mixed, GateUp, Inner, Projected, Scanned, Sampled, Logits, .. Rotary])
+        foreach (var rows in (ReadOnlySpan<Rows>)[Hidden, Normed, Delta, Second, Qkv, Mixed, GateUp, Inner, Projected, Scanned, PerLayer, PerLayerTerm, Streams, Predictions, Sampled, Logits, .. Rotary])
         {
             rows.Buffer.Dispose();
         }

@@ -12,24 +12,44 @@ internal sealed unsafe partial class WeightLoader
     public Projection[] InterleavedLinear(string name, int groups, int parts, int size, int inputs, bool bias)
     {
         var rows = checked(groups * parts * size);
-        var matrix = Whole(name + ".weight", rows, inputs);
+        var matrix = WholeLinear(name, rows, inputs);
         var vector = bias ? Whole(name + ".bias", rows) : default;
         var order = Enumerable.Range(0, parts).SelectMany(part => Enumerable.Range(0, groups).Select(group => ((group * parts) + part) * size));
-        return [.. order.Select(row => new Projection(RowsOf(matrix, name + ".weight", row, size, inputs), bias ? Part(vector, name + ".bias", row, size) : null))];
+        return [.. order.Select(row => new Projection(RowsOf(matrix, name, row, size, inputs), bias ? Part(vector, name + ".bias", row, size) : null))];
     }
 
     /// <summary>The same with parts of different sizes, without bias.</summary>
     public Projection[] InterleavedLinear(string name, int groups, int[] sizes, int inputs)
     {
+        var parts = Parts(name, groups, sizes, inputs);
+        return [.. sizes.SelectMany((_, part) => parts.Select(group => group[part]))];
+    }
+
+    /// <summary><c>name.weight</c> <c>[groups * sum of sizes, inputs]</c>: views of each group's parts, <c>[group][part]</c>.</summary>
+    public Projection[][] Parts(string name, int groups, int[] sizes, int inputs, bool bias = false)
+    {
         var pitch = sizes.Sum();
-        var matrix = Whole(name + ".weight", checked(groups * pitch), inputs);
-        return [.. sizes.SelectMany((size, part) => Enumerable.Range(0, groups).Select(group =>
-            new Projection(RowsOf(matrix, name + ".weight", (group * pitch) + sizes.Take(part).Sum(), size, inputs), Bias: null)))];
+        var matrix = WholeLinear(name, checked(groups * pitch), inputs);
+        var vector = bias ? Whole(name + ".bias", checked(groups * pitch)) : default;
+        Projection Part(int row, int size) => new(RowsOf(matrix, name, row, size, inputs), bias ? this.Part(vector, name + ".bias", row, size) : null);
+        return [.. Enumerable.Range(0, groups).Select(group => sizes.Select((size, part) => Part((group * pitch) + sizes.Take(part).Sum(), size)).ToArray())];
+    }
+
+    /// <summary><c>name.weight</c> <c>[heads * (still + value), latent]</c>, head by head what makes a key's still part and a value of a latent.</summary>
+    /// <returns>For each head its first part turned round, <c>[latent, still]</c>, a copy; and a view of the second, <c>[value, latent]</c>.</returns>
+    public (Projection[] To, Projection[] From) LatentHeads(string name, int heads, int still, int value, int latent)
+    {
+        var pitch = checked(still + value);
+        var matrix = Whole(name + ".weight", checked(heads * pitch), latent);
+        return (
+            [.. Enumerable.Range(0, heads).Select(h => new Projection(Transposed(matrix, name + ".weight", (long)h * pitch * latent, still, latent), Bias: null))],
+            [.. Enumerable.Range(0, heads).Select(h => new Projection(RowsOf(matrix, name + ".weight", ((long)h * pitch) + still, value, latent), Bias: null))]);
     }
 
     /// <summary><c>name.weight</c> stored <c>[inputs, outputs]</c>, copied, and <c>name.bias</c>.</summary>
-    public Projection TransposedLinear(string name, int outputs, int inputs) =>
-        new(Transposed(Whole(name + ".weight", inputs, outputs), name + ".weight", 0, inputs, outputs), Vector(name + ".bias", outputs));
+    public Projection TransposedLinear(string name, int outputs, int inputs) => TryPacked(name, outputs, inputs, out var packed)
+        ? new(Packed(packed, name, outputs, inputs), Vector(name + ".bias", outputs))
+        : new(Transposed(Whole(name + ".weight", inputs, outputs), name + ".weight", 0, inputs, outputs), Vector(name + ".bias", outputs));
 
     /// <summary>The only element of <paramref name="name"/>, whose shape is <c>[1]</c> or <c>[]</c>; <paramref name="absent"/> where the checkpoint lacks it.</summary>
     public float Scalar(string name, float absent, bool vector)
@@ -65,7 +85,7 @@ internal sealed unsafe partial class WeightLoader
     /// <summary>Rows of a tensor that is a matrix, or a stack of matrices seen as one.</summary>
     private Weight RowsOf(TensorView tensor, string name, long row, int rows, int columns) => tensor.Exists
         ? Backend.LoadMatrix(_prefix + name, tensor.Type, rows, columns, (nint)tensor.Address + checked((nint)(row * columns * tensor.Type.ByteSize())))
-        : new Weight(name, DType.F32, rows, columns, DeviceBuffer.OnHost(DType.F32, 0));
+        : Nothing(name, rows, columns);
 
     private DeviceBuffer Part(TensorView tensor, string name, long start, int length) => tensor.Exists
         ? Backend.LoadVector(_prefix + name, tensor.Type, length, (nint)tensor.Address + checked((nint)(start * tensor.Type.ByteSize())))
@@ -77,7 +97,7 @@ internal sealed unsafe partial class WeightLoader
         var rows = outputs / step;
         if (!tensor.Exists)
         {
-            return new Weight(name, DType.F32, rows, inputs, DeviceBuffer.OnHost(DType.F32, 0));
+            return Nothing(name, rows, inputs);
         }
 
         var copy = Copy(tensor, start + first, rows, step, inputs, outputs);

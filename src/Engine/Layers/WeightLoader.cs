@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Checkpoints;
 using KvPrefetch.Engine.Numerics;
@@ -19,11 +20,24 @@ internal sealed unsafe partial class WeightLoader
 
     public IBackend Backend { get; }
 
+    /// <summary>How linear layers are quantised; null for plain weights. To be set before the first is bound.</summary>
+    public Quantisation? Quantisation
+    {
+        get => _totals.Quantisation;
+        set => _totals.Quantisation = value;
+    }
+
     /// <summary>Elements of everything bound so far.</summary>
     public long Parameters => _totals.Parameters;
 
     /// <summary>The same loader with a longer prefix before every name, such as <c>model.layers.3.</c></summary>
     public WeightLoader Scope(string prefix) => new(_binder, Backend, _prefix + prefix, _totals);
+
+    /// <summary>The same loader for a model whose names stand elsewhere in this checkpoint; see <see cref="WeightBinder.Renamed"/>.</summary>
+    public WeightLoader Renamed(params (string From, string To)[] renamed) => new(_binder.Renamed(renamed), Backend, _prefix, _totals);
+
+    /// <summary>Leaves alone the tensors for which <paramref name="predicate"/> says yes; it sees names as the checkpoint has them.</summary>
+    public void Ignore(Func<string, bool> predicate) => _binder.Ignore(predicate);
 
     /// <summary>Leaves tensors alone whose full name ends so.</summary>
     public void IgnoreSuffix(string suffix) => _binder.IgnoreSuffix(suffix);
@@ -35,11 +49,12 @@ internal sealed unsafe partial class WeightLoader
     public bool Contains(string name) => _binder.Contains(_prefix + name);
 
     /// <summary>Host memory with weights that could not be used where they are mapped; whoever owns the model gives it back.</summary>
-    public IReadOnlyList<DeviceBuffer> Copies => _totals.Copies;
+    public IReadOnlyList<DeviceBuffer> Copies => [.. _totals.Copies, .. _totals.Kept];
 
     /// <summary>To be called when everything is bound and before anything is allocated: throws when tensors are missing or left over.</summary>
     public void Complete()
     {
+        LeaveActivationScales();
         _binder.Complete();
         if (_totals.Copies.Count > 0)
         {
@@ -54,7 +69,7 @@ internal sealed unsafe partial class WeightLoader
         _totals.Parameters += (long)rows * columns;
         return tensor.Exists
             ? Backend.LoadMatrix(_prefix + name, tensor.Type, rows, columns, (nint)tensor.Address)
-            : new Weight(name, DType.F32, rows, columns, DeviceBuffer.OnHost(DType.F32, 0));
+            : Nothing(name, rows, columns);
     }
 
     /// <summary>The vector <c>[length]</c> as float32, <paramref name="offset"/> added to every element.</summary>
@@ -67,6 +82,27 @@ internal sealed unsafe partial class WeightLoader
         var length = checked((int)shape.Aggregate(1L, (product, n) => checked(product * n)));
         _totals.Parameters += length;
         return tensor.Exists ? Backend.LoadVector(_prefix + name, tensor.Type, length, (nint)tensor.Address, offset) : DeviceBuffer.OnHost(DType.F32, 0);
+    }
+
+    /// <summary>A gain of ones, for a norm that has no weights.</summary>
+    public DeviceBuffer Ones(int length) => Computed("ones", [.. Enumerable.Repeat(1f, length)]);
+
+    /// <summary>The vector <c>[length]</c> as float32, every element multiplied.</summary>
+    public DeviceBuffer ScaledVector(string name, int length, float factor) => Computed(name, [.. Elements(_binder.Bind(_prefix + name, length), length).Select(v => v * factor)]);
+
+    /// <summary>The small matrix <c>[rows, columns]</c> as float32, with no element beyond <paramref name="limit"/>.</summary>
+    public Weight ClampedMatrix(string name, int rows, int columns, float limit)
+    {
+        var values = Elements(_binder.Bind(_prefix + name, rows, columns), checked(rows * columns));
+        if (values.Length == 0)
+        {
+            return Nothing(name, rows, columns);
+        }
+
+        var copy = DeviceBuffer.OnHost(DType.F32, values.Length);
+        _totals.Kept.Add(copy);
+        values.Select(v => Math.Clamp(v, -limit, limit)).ToArray().CopyTo(new Span<float>((void*)copy.Address, values.Length));
+        return Backend.LoadMatrix(_prefix + name, DType.F32, rows, columns, copy.Address);
     }
 
     /// <summary>Kernels of convolutions <c>[columns, 1, width]</c> that stand side by side, as one.</summary>
@@ -98,9 +134,10 @@ internal sealed unsafe partial class WeightLoader
         }
     }
 
-    /// <summary><c>name.weight</c> and, if asked for, <c>name.bias</c>.</summary>
-    public Projection Linear(string name, int outputs, int inputs, bool bias = false) =>
-        new(Matrix(name + ".weight", outputs, inputs), bias ? Vector(name + ".bias", outputs) : null);
+    /// <summary><c>name.weight</c>, or what it is quantised to, and, if asked for, <c>name.bias</c>.</summary>
+    public Projection Linear(string name, int outputs, int inputs, bool bias = false) => TryPacked(name, outputs, inputs, out var packed)
+        ? new(Packed(packed, name, outputs, inputs), bias || HasOwnBias(name) ? Vector(name + ".bias", outputs) : null)
+        : new(Matrix(name + ".weight", outputs, inputs), bias ? Vector(name + ".bias", outputs) : null);
 
     /// <summary><c>name.weight</c> as an RMS norm; some families store its gain less one.</summary>
     public Norm RmsNorm(string name, int width, float epsilon, float offset = 0) => new(Vector(name + ".weight", width, offset), Bias: null, epsilon, Centered: false);
@@ -124,9 +161,35 @@ internal sealed unsafe partial class WeightLoader
         epsilon,
         wholeRow);
 
+    private DeviceBuffer Computed(string name, float[] values)
+    {
+        fixed (float* address = values)
+        {
+            return values.Length == 0 ? DeviceBuffer.OnHost(DType.F32, 0) : Backend.LoadVector(_prefix + name, DType.F32, values.Length, (nint)address);
+        }
+    }
+
+    /// <summary>The elements of a bound tensor on the host; none where it is missing.</summary>
+    private float[] Elements(TensorView tensor, int length)
+    {
+        _totals.Parameters += length;
+        return !tensor.Exists ? [] : [.. Enumerable.Range(0, length).Select(i => tensor.Type switch
+        {
+            DType.F32 => Unsafe.ReadUnaligned<float>(tensor.Address + (4L * i)),
+            DType.BF16 => FloatFormats.BFloat16ToSingle(Unsafe.ReadUnaligned<ushort>(tensor.Address + (2L * i))),
+            DType.F16 => FloatFormats.HalfToSingle(Unsafe.ReadUnaligned<ushort>(tensor.Address + (2L * i))),
+            _ => throw new UnsupportedModelException($"Tensor {Excerpt.Of(tensor.Name)} is stored as {tensor.Type}; weights may be F32, F16 or BF16.", tensor.Name),
+        })];
+    }
+
+    /// <summary>What stands for a matrix that is missing.</summary>
+    private static Weight Nothing(string name, int rows, int columns) => new(name, DType.F32, rows, columns, DeviceBuffer.OnHost(DType.F32, 0));
+
     private sealed class Totals
     {
+        public Quantisation? Quantisation { get; set; }
         public long Parameters { get; set; }
         public List<DeviceBuffer> Copies { get; } = [];
+        public List<DeviceBuffer> Kept { get; } = [];
     }
 }

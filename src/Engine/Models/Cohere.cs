@@ -9,7 +9,6 @@ namespace KvPrefetch.Engine.Models;
 internal sealed class Cohere : DecoderFamily
 {
     private readonly bool _bias;
-    private readonly int[] _windows;
     private readonly bool _positionsEverywhere;
 
     public Cohere(HfConfig config) : base(config, "layer_norm_eps", headDim: config.ModelType == "cohere2", tied: true)
@@ -24,7 +23,7 @@ internal sealed class Cohere : DecoderFamily
         _positionsEverywhere = config.ModelType == "cohere";
         var window = config.FindInt32("sliding_window", 1, int.MaxValue);
         var pattern = config.GetInt32("sliding_window_pattern", 1, 1024, 4);
-        _windows = ReadWindows(window, i => !_positionsEverywhere && (i + 1) % pattern != 0);
+        Windows = ReadWindows(window, i => !_positionsEverywhere && (i + 1) % pattern != 0);
         LogitScale = (float)config.GetDouble("logit_scale", 1e-6, 1e6, 0.0625);
         Rotary = [ReadRotary()];
     }
@@ -35,7 +34,7 @@ internal sealed class Cohere : DecoderFamily
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i)
     {
-        var attention = SelfAttention(weights, i, _bias, _bias, _positionsEverywhere || _windows[i] > 0 ? 0 : -1, _windows[i], RotaryPairs.Neighbours);
+        var attention = SelfAttention(weights, i, _bias, _bias, _positionsEverywhere || Windows[i] > 0 ? 0 : -1, Windows[i], RotaryPairs.Neighbours);
         return [new(weights.LayerNorm("input_layernorm", Hidden, Epsilon, bias: false), new ParallelMixer(attention, weights.Scope("mlp.").GatedMlp(Hidden, Inner, ActivationKind.Silu)))];
     }
 }

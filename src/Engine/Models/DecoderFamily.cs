@@ -17,18 +17,14 @@ internal abstract class DecoderFamily : IModelFamily
     {
         Config = config;
         fields ??= new SizeFields();
-        if (config.Quantization is { } quantization)
-        {
-            throw config.Unsupported("quantization_config", $"'{quantization.FindString("quant_method") ?? "given"}'", "weights in BF16, F16 or F32");
-        }
-
+        Quantisation = Quantisation.Read(config);
         Hidden = config.GetInt32(fields.Hidden, 1, 1 << 20);
-        Inner = config.FindInt32(fields.Inner, 1, 1 << 22) ?? (fields.InnerPerHidden > 0 ? fields.InnerPerHidden * Hidden : config.GetInt32(fields.Inner, 1, 1 << 22));
-        Layers = config.GetInt32(fields.Layers, 1, 1024);
+        Inner = fields.InnerPerLayer && config.FindInt32OrArray(fields.Inner, 1, 1 << 22, 1024) is { Length: > 0 } each ? each.Max() : config.FindInt32(fields.Inner, 1, 1 << 22) ?? (fields.InnerPerHidden > 0 ? fields.InnerPerHidden * Hidden : config.GetInt32(fields.Inner, 1, 1 << 22));
+        Layers = fields.LayerCount ?? config.GetInt32(fields.Layers, 1, 1024);
         Vocabulary = config.GetInt32("vocab_size", 1, 1 << 24);
         MaxPositions = config.GetInt32(fields.Positions, 1, int.MaxValue);
         Epsilon = (float)config.GetDouble(epsilon, 1e-12, 1);
-        TiedHead = config.GetBoolean("tie_word_embeddings", tied);
+        TiedHead = config.TiesHead(tied);
         var heads = config.GetInt32(fields.Heads, 1, 4096);
         var kvHeads = fields.KvHeads is null ? heads : config.GetInt32(fields.KvHeads, 1, 4096, heads);
         if (heads % kvHeads != 0)
@@ -36,7 +32,7 @@ internal abstract class DecoderFamily : IModelFamily
             throw config.Invalid(fields.Heads, $"must be a multiple of num_key_value_heads ({kvHeads})");
         }
 
-        var given = headDim ? config.FindInt32("head_dim", 2, 1024) : null;
+        var given = headDim ? config.FindInt32(fields.HeadDim, 2, 1024) : null;
         if (given is null && Hidden % heads != 0)
         {
             throw config.Invalid(fields.Hidden, $"must be a multiple of {fields.Heads} ({heads}) where head_dim is not given");
@@ -45,15 +41,16 @@ internal abstract class DecoderFamily : IModelFamily
         var size = given ?? (Hidden / heads);
         if (size % 2 != 0)
         {
-            throw config.Invalid("head_dim", $"must be even, as rotary positions turn pairs; here it is {size}");
+            throw config.Invalid(given is null ? "head_dim" : fields.HeadDim, $"must be even, as rotary positions turn pairs; here it is {size}");
         }
 
         Attention = new AttentionShape(heads, kvHeads, size, scale?.Invoke(size) ?? (1f / MathF.Sqrt(size)));
     }
 
-    public virtual ModelShape Shape => new(CacheLayers ?? Layers, Attention.KvHeads, Attention.HeadDim, Vocabulary, MaxPositions) { States = States };
+    public virtual ModelShape Shape => new(Cache, Vocabulary, MaxPositions) { States = States };
 
     protected HfConfig Config { get; }
+    protected Quantisation? Quantisation { get; }
     protected int Hidden { get; }
     protected int Inner { get; init; }
     protected int Layers { get; }
@@ -77,6 +74,13 @@ internal abstract class DecoderFamily : IModelFamily
     /// <summary>Layers with a key-value cache, where not all have one.</summary>
     protected int? CacheLayers { get; init; }
 
+    /// <summary>What each layer with a key-value cache keeps.</summary>
+    protected virtual IReadOnlyList<KvLayer> Cache => [.. Enumerable.Range(0, CacheLayers ?? Layers).Select(i =>
+        new KvLayer(Attention.KvHeads, Attention.HeadDim, CacheLayers is null && Windows.Length > 0 ? Windows[i] : 0) { ValueDim = Attention.ValuesInKeys > 0 ? 0 : Attention.HeadDim })];
+
+    /// <summary>Window of each layer, 0 for full attention; empty in a model without windows.</summary>
+    protected int[] Windows { get; init; } = [];
+
     /// <summary>Elements of each state of recurrent layers.</summary>
     protected IReadOnlyList<int> States { get; init; } = [];
 
@@ -89,12 +93,22 @@ internal abstract class DecoderFamily : IModelFamily
     /// <summary>Inner width of the widest unit that stands for itself.</summary>
     protected virtual int WidestInner => Inner;
 
+    /// <summary>At least as wide as every layer's.</summary>
+    protected virtual AttentionShape WidestAttention => Attention;
+
+    /// <summary>See <see cref="TransformerWidths.PerLayer"/>.</summary>
+    protected virtual int PerLayerColumns => 0;
+
+    /// <summary>Residual streams, where there are several.</summary>
+    protected virtual int Streams => 0;
+
     protected virtual float EmbeddingScale => 1f;
     protected virtual float LogitScale => 1f;
     protected virtual float LogitSoftCap => 0f;
 
     public IModel Build(WeightLoader weights, int maxTokens, int maxSamples)
     {
+        weights.Quantisation = Quantisation;
         weights.IgnoreSuffix(".rotary_emb.inv_freq");    // written by old transformers; computed from the config
         if (TiedHead)
         {
@@ -103,14 +117,23 @@ internal abstract class DecoderFamily : IModelFamily
 
         var body = weights.Contains(Names.Prefix + Names.Table + ".weight") || !Names.PrefixMayLack ? weights.Scope(Names.Prefix) : weights;
         LeaveAlone(body);
+        Array.ForEach(Names.Beside, weights.IgnorePrefix);
         var table = body.Matrix(Names.Table + ".weight", Vocabulary, Hidden);
         var positions = Names.Positions is null ? null : body.Matrix(Names.Positions + ".weight", MaxPositions, Hidden);
-        Block[] blocks = [.. Enumerable.Range(0, Layers).SelectMany(i => Layer(body.Scope($"{Names.Layers}.{i}."), i))];
+        var embedding = new Embedding(table, EmbeddingScale, positions) { PerLayer = PerLayer(body) };
+        Block[] blocks = [.. Before(body), .. Enumerable.Range(0, Layers).SelectMany(i => Layer(body.Scope($"{Names.Layers}.{i}."), i)), .. After(body)];
         var head = new Head(FinalNorm(body), [TiedHead ? new Projection(table, Bias: null) : OutputHead(weights)], LogitScale, LogitSoftCap);
         weights.Complete();
-        var widths = new TransformerWidths(Hidden, WidestInner, Attention, Rotary.Count == 0 ? [0] : [.. Rotary.Select(r => 2 * r.Inverse.Length)], Vocabulary) { Experts = ExpertWidths, Projected = Projected, Scanned = Scanned };
+        var widths = new TransformerWidths(Hidden, WidestInner, WidestAttention, Rotary.Count == 0 ? [0] : [.. Rotary.Select(r => 2 * r.Inverse.Length)], Vocabulary)
+        {
+            Experts = ExpertWidths,
+            Projected = Projected,
+            Scanned = Scanned,
+            PerLayer = PerLayerColumns,
+            Streams = Streams * Hidden,
+        };
         var scratch = new TransformerScratch(weights.Backend, maxTokens, maxSamples, widths);
-        return new DecoderModel(new Decoder(weights.Backend, new Embedding(table, EmbeddingScale, positions), Rotary, blocks, head, scratch), weights.Copies);
+        return new DecoderModel(new Decoder(weights.Backend, embedding, Rotary, blocks, head, scratch), weights.Copies);
     }
 
     /// <summary>Says which tensors beside the layers' the model does without.</summary>
@@ -118,6 +141,15 @@ internal abstract class DecoderFamily : IModelFamily
     protected virtual void LeaveAlone(WeightLoader body)
     {
     }
+
+    /// <summary>Embeddings that each layer has of its own.</summary>
+    protected virtual PerLayerEmbedding? PerLayer(WeightLoader body) => null;
+
+    /// <summary>Blocks before the first layer.</summary>
+    protected virtual IEnumerable<Block> Before(WeightLoader body) => [];
+
+    /// <summary>Blocks behind the last layer.</summary>
+    protected virtual IEnumerable<Block> After(WeightLoader body) => [];
 
     /// <summary>The blocks of layer <paramref name="i"/>; names are relative to the layer.</summary>
     protected abstract IEnumerable<Block> Layer(WeightLoader weights, int i);
@@ -127,9 +159,9 @@ internal abstract class DecoderFamily : IModelFamily
     protected virtual Projection OutputHead(WeightLoader weights) => weights.Linear(Names.Head, Vocabulary, Hidden);
 
     /// <summary>self_attn with q_proj, k_proj, v_proj and o_proj.</summary>
-    protected Attention SelfAttention(WeightLoader weights, int layer, bool bias = false, bool outputBias = false, int rotary = 0, int window = 0, RotaryPairs pairs = RotaryPairs.Halves, QkNorm? norm = null, string output = "o_proj")
+    protected Attention SelfAttention(WeightLoader weights, int layer, bool bias = false, bool outputBias = false, int rotary = 0, int window = 0, RotaryPairs pairs = RotaryPairs.Halves, QkNorm? norm = null, string output = "o_proj", string scope = "self_attn.")
     {
-        var w = weights.Scope("self_attn.");
+        var w = weights.Scope(scope);
         var shape = Attention with { Window = window };
         Projection[] qkv = [w.Linear("q_proj", shape.QueryColumns, Hidden, bias), w.Linear("k_proj", shape.KeyColumns, Hidden, bias), w.Linear("v_proj", shape.KeyColumns, Hidden, bias)];
         return new Attention(layer, shape, rotary, pairs, qkv, [w.Linear(output, Hidden, shape.QueryColumns, outputBias)]) { Norm = norm };
@@ -138,8 +170,13 @@ internal abstract class DecoderFamily : IModelFamily
     /// <summary>The one kind of positions of most families.</summary>
     protected RotaryFrequencies ReadRotary(double defaultPartial = 1, string? layerType = null, double defaultTheta = 10_000, params ReadOnlySpan<string> alsoKnown)
     {
-        var rope = RopeParameters.Read(Config, defaultTheta, defaultPartial, layerType, alsoKnown);
-        var rotaryDim = (int)(Attention.HeadDim * rope.PartialRotaryFactor);
+        return Frequencies(RopeParameters.Read(Config, defaultTheta, defaultPartial, layerType, alsoKnown), Attention.HeadDim);
+    }
+
+    /// <summary>The positions of heads of a size.</summary>
+    protected RotaryFrequencies Frequencies(RopeParameters rope, int headDim)
+    {
+        var rotaryDim = rope.Kind == RopeKind.Proportional ? headDim : (int)(headDim * rope.PartialRotaryFactor);
         return rotaryDim is > 0 && rotaryDim % 2 == 0
             ? RotaryPositions.Frequencies(rope, rotaryDim)
             : throw Config.Invalid("rope_parameters", $"turns {rotaryDim} elements of a head; it must be an even number above 0");

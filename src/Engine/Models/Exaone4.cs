@@ -7,14 +7,12 @@ namespace KvPrefetch.Engine.Models;
 /// <summary>model_type exaone4: norms behind the blocks, norms on every head of q and k, windows in three layers of four; where there are windows, full layers have no positions.</summary>
 internal sealed class Exaone4 : DecoderFamily
 {
-    private readonly int[] _windows;
-
     public Exaone4(HfConfig config) : base(config)
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
         var window = config.FindInt32("sliding_window", 1, int.MaxValue);
         var pattern = config.IsNumber("sliding_window_pattern", 0) || !config.Has("sliding_window_pattern") ? 4 : config.GetInt32("sliding_window_pattern", 1, 1024);
-        _windows = ReadWindows(window, i => window is not null && (i + 1) % pattern != 0);
+        Windows = ReadWindows(window, i => window is not null && (i + 1) % pattern != 0);
         HasWindows = window is not null;
         Rotary = [ReadRotary()];
     }
@@ -25,7 +23,7 @@ internal sealed class Exaone4 : DecoderFamily
     [
         new(
             Pre: null,
-            SelfAttention(weights, i, rotary: !HasWindows || _windows[i] > 0 ? 0 : -1, window: _windows[i], norm: weights.Scope("self_attn.").QkNorm(Attention, Epsilon)),
+            SelfAttention(weights, i, rotary: !HasWindows || Windows[i] > 0 ? 0 : -1, window: Windows[i], norm: weights.Scope("self_attn.").QkNorm(Attention, Epsilon)),
             weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon)),
         new(Pre: null, weights.Scope("mlp.").GatedMlp(Hidden, Inner, ActivationKind.Silu), weights.RmsNorm("post_feedforward_layernorm", Hidden, Epsilon)),
     ];

@@ -7,15 +7,16 @@ namespace KvPrefetch.Engine.Models;
 /// <summary>model_type gemma2: Gemma with norms on both sides of every block, a window in every other layer, soft caps on scores and logits.</summary>
 internal sealed class Gemma2 : DecoderFamily
 {
-    private readonly int[] _windows;
     private readonly float _logitCap;
+    private readonly bool _bias;
 
     public Gemma2(HfConfig config) : base(config, tied: true, scale: _ => 1f / MathF.Sqrt((float)config.GetDouble("query_pre_attn_scalar", 1e-3, 1e6, 256)))
     {
         GemmaFields.Check(config);
-        _windows = ReadWindows(config.FindInt32("sliding_window", 1, int.MaxValue) ?? 4096, i => i % 2 == 0);
-        _logitCap = (float)(config.FindDouble("final_logit_softcapping", 1e-3, 1e6) ?? 0);
-        Attention = Attention with { SoftCap = (float)(config.FindDouble("attn_logit_softcapping", 1e-3, 1e6) ?? 0) };
+        Windows = ReadWindows(config.FindInt32("sliding_window", 1, int.MaxValue) ?? 4096, i => i % 2 == 0);
+        _bias = config.GetBoolean("attention_bias", false);
+        _logitCap = GemmaFields.Cap(config, "final_logit_softcapping", absent: 30);
+        Attention = Attention with { SoftCap = GemmaFields.Cap(config, "attn_logit_softcapping", absent: 50) };
         Rotary = [ReadRotary()];
     }
 
@@ -28,7 +29,7 @@ internal sealed class Gemma2 : DecoderFamily
     [
         new(
             weights.RmsNorm("input_layernorm", Hidden, Epsilon, offset: 1),
-            SelfAttention(weights, i, window: _windows[i]),
+            SelfAttention(weights, i, _bias, _bias, window: Windows[i]),
             weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon, offset: 1)),
         new(
             weights.RmsNorm("pre_feedforward_layernorm", Hidden, Epsilon, offset: 1),

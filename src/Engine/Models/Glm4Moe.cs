@@ -21,13 +21,7 @@ internal sealed class Glm4Moe : DecoderFamily
         _dense = config.GetInt32("first_k_dense_replace", 0, 1024, 1);
         _bias = config.GetBoolean("attention_bias", false);
         _qkNorm = config.GetBoolean("use_qk_norm", false);
-        _routing = ExpertFields.ReadGroups(config, new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Sigmoid)
-        {
-            GroupBest = 2,
-            Normalised = config.GetBoolean("norm_topk_prob", true),
-            Epsilon = 1e-20f,
-            Scale = (float)config.GetDouble("routed_scaling_factor", 1e-6, 1e6, 1),
-        });
+        _routing = ExpertFields.ReadCorrected(config, ExpertWidths);
         Rotary = [ReadRotary(0.5)];
     }
 
@@ -52,7 +46,7 @@ internal sealed class Glm4Moe : DecoderFamily
         : new Experts(
             [w.Linear("gate", ExpertWidths.Count, Hidden)],
             _routing with { Correction = w.Vector("gate.e_score_correction_bias", ExpertWidths.Count) },
-            w.ExpertsOneByOne(ExpertWidths.Count, Hidden, ExpertWidths.Inner),
+            w.Experts(ExpertWidths.Count, Hidden, ExpertWidths.Inner),
             ActivationKind.Silu,
             new SharedExpert(w.Scope("shared_experts.").GatedMlp(Hidden, _sharedInner, ActivationKind.Silu)));
 }

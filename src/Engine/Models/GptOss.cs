@@ -8,7 +8,6 @@ namespace KvPrefetch.Engine.Models;
 internal sealed class GptOss : DecoderFamily
 {
     private readonly bool _bias;
-    private readonly int[] _windows;
     private readonly Activation _activation;
 
     public GptOss(HfConfig config) : base(config)
@@ -16,7 +15,7 @@ internal sealed class GptOss : DecoderFamily
         _ = config.GetChoice("hidden_act", ["silu"]);
         ExpertWidths = ExpertFields.Read(config, ["num_local_experts", "num_experts"], "intermediate_size");
         _bias = config.GetBoolean("attention_bias", true);
-        _windows = ReadWindows(config.GetInt32("sliding_window", 1, int.MaxValue, 128), i => i % 2 == 0);
+        Windows = ReadWindows(config.GetInt32("sliding_window", 1, int.MaxValue, 128), i => i % 2 == 0);
         _activation = new Activation(
             ActivationKind.ClampedSwish,
             Alpha: (float)config.GetDouble("swiglu_alpha", 1e-6, 1e6, 1.702),
@@ -28,7 +27,7 @@ internal sealed class GptOss : DecoderFamily
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i)
     {
-        var attention = SelfAttention(weights, i, _bias, _bias, window: _windows[i]);
+        var attention = SelfAttention(weights, i, _bias, _bias, window: Windows[i]);
         var w = weights.Scope("mlp.");
         var experts = new Experts(
             [w.Linear("router", ExpertWidths.Count, Hidden, bias: true)],

@@ -4,12 +4,10 @@ using KvPrefetch.Engine.Layers;
 namespace KvPrefetch.Engine.Models;
 
 /// <summary>What the engine must know of a model to run it.</summary>
-/// <param name="Layers">Layers with a key-value cache.</param>
-/// <param name="KvHeads">Heads of keys and values.</param>
-/// <param name="HeadDim">Elements of a head.</param>
+/// <param name="Cache">What each layer with a key-value cache keeps.</param>
 /// <param name="Vocabulary">Logits per token.</param>
 /// <param name="MaxPositions">Longest sequence the model was made for.</param>
-internal sealed record ModelShape(int Layers, int KvHeads, int HeadDim, int Vocabulary, int MaxPositions)
+internal sealed record ModelShape(IReadOnlyList<KvLayer> Cache, int Vocabulary, int MaxPositions)
 {
     /// <summary>Elements of each state that a running sequence needs; none in a model without recurrent layers.</summary>
     public IReadOnlyList<int> States { get; init; } = [];

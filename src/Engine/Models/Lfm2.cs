@@ -1,50 +1,44 @@
-using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Checkpoints;
 using KvPrefetch.Engine.Layers;
 
 namespace KvPrefetch.Engine.Models;
 
 /// <summary>model_type lfm2: gated short convolutions in most layers, attention with norms on q and k in the others, a gated unit behind each.</summary>
-internal sealed class Lfm2 : DecoderFamily
+internal class Lfm2 : DecoderFamily
 {
     private readonly string[] _types;
-    private readonly int _width;
-    private readonly bool _bias;
+    private readonly ConvolutionFields _convolution;
 
-    public Lfm2(HfConfig config) : base(config, "norm_eps", headDim: false, tied: config.GetBoolean("tie_embedding", true))
+    public Lfm2(HfConfig config) : this(config, adjusted: true)
+    {
+    }
+
+    /// <param name="config">config.json.</param>
+    /// <param name="adjusted">The inner width is derived from what is written.</param>
+    protected Lfm2(HfConfig config, bool adjusted) : base(config, "norm_eps", headDim: false, tied: config.GetBoolean("tie_embedding", true))
     {
         var full = config.FindInt32Array("full_attn_idxs", 0, Layers - 1) ?? [.. Enumerable.Range(0, Layers)];
         _types = ReadLayerTypes(["conv", "full_attention"], i => full.Contains(i) ? "full_attention" : "conv");
-        _width = config.GetInt32("conv_L_cache", 1, 16, 3);
-        _bias = config.GetBoolean("conv_bias", false);
-        Inner = AdjustedInner(config, config.FindInt32("block_ff_dim", 1, 1 << 22) ?? Inner);
+        _convolution = ConvolutionFields.Read(config, Hidden);
+        Inner = adjusted ? AdjustedInner(config, config.FindInt32("block_ff_dim", 1, 1 << 22) ?? Inner) : Inner;
         Rotary = [ReadRotary(defaultTheta: 1_000_000)];
         CacheLayers = _types.Count(t => t == "full_attention");
-        States = [.. Enumerable.Repeat((_width - 1) * Hidden, Layers - CacheLayers.Value)];
+        States = _convolution.States(Layers - CacheLayers.Value);
         Projected = 3 * Hidden;
     }
 
     protected override Norm FinalNorm(WeightLoader weights) => weights.RmsNorm("embedding_norm", Hidden, Epsilon);
 
-    protected override IEnumerable<Block> Layer(WeightLoader weights, int i)
-    {
-        var w = weights.Scope("feed_forward.");
-        return
-        [
-            new(weights.RmsNorm("operator_norm", Hidden, Epsilon), _types[i] == "conv" ? Convolution(weights.Scope("conv."), i) : Attend(weights, i)),
-            new(weights.RmsNorm("ffn_norm", Hidden, Epsilon), new GatedMlp([w.Linear("w1", Inner, Hidden), w.Linear("w3", Inner, Hidden)], [w.Linear("w2", Hidden, Inner)], ActivationKind.Silu)),
-        ];
-    }
+    protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>
+    [
+        new(weights.RmsNorm("operator_norm", Hidden, Epsilon), _types[i] == "conv" ? _convolution.Mixer(weights.Scope("conv."), Ordinal(_types, i)) : Attend(weights, i)),
+        new(weights.RmsNorm("ffn_norm", Hidden, Epsilon), Unit(weights.Scope("feed_forward."), i)),
+    ];
+
+    protected virtual IMixer Unit(WeightLoader w, int i) => ConvolutionFields.Unit(w, Hidden, Inner);
 
     private Attention Attend(WeightLoader weights, int i) =>
         SelfAttention(weights, Ordinal(_types, i), norm: weights.Scope("self_attn.").QkNorm(Attention, Epsilon, query: "q_layernorm", key: "k_layernorm"), output: "out_proj");
-
-    private ShortConvolution Convolution(WeightLoader weights, int i) => new(
-        Ordinal(_types, i),
-        [weights.Linear("in_proj", 3 * Hidden, Hidden, _bias)],
-        weights.Vector("conv.weight", [Hidden, 1, _width]),
-        _bias ? weights.Vector("conv.bias", Hidden) : null,
-        [weights.Linear("out_proj", Hidden, Hidden, _bias)]);
 
     /// <summary>The inner width is two thirds of what is written, times a factor, rounded up.</summary>
     private static int AdjustedInner(HfConfig config, int inner)

@@ -15,14 +15,11 @@ internal sealed class Mamba2 : IModelFamily
     private readonly int _layers;
     private readonly float _epsilon;
     private readonly bool _tied;
+    private readonly Quantisation? _quantisation;
 
     public Mamba2(HfConfig config)
     {
-        if (config.Quantization is { } quantization)
-        {
-            throw config.Unsupported("quantization_config", $"'{quantization.FindString("quant_method") ?? "given"}'", "weights in BF16, F16 or F32");
-        }
-
+        _quantisation = Quantisation.Read(config);
         _ = config.GetChoice("hidden_act", ["silu"], "silu");
         _hidden = config.GetInt32("hidden_size", 1, 1 << 20);
         _layers = config.GetInt32("num_hidden_layers", 1, 1024);
@@ -34,13 +31,14 @@ internal sealed class Mamba2 : IModelFamily
             throw config.Invalid("expand", $"must be num_heads * head_dim ({_mamba.Shape.Columns}) / hidden_size ({_hidden})");
         }
 
-        Shape = new ModelShape(Layers: 0, KvHeads: 1, HeadDim: 2, config.GetInt32("vocab_size", 1, 1 << 24), Positions) { States = [.. Enumerable.Repeat(_mamba.States, _layers).SelectMany(s => s)] };
+        Shape = new ModelShape([], config.GetInt32("vocab_size", 1, 1 << 24), Positions) { States = [.. Enumerable.Repeat(_mamba.States, _layers).SelectMany(s => s)] };
     }
 
     public ModelShape Shape { get; }
 
     public IModel Build(WeightLoader weights, int maxTokens, int maxSamples)
     {
+        weights.Quantisation = _quantisation;
         if (_tied)
         {
             weights.IgnoreSuffix("lm_head.weight");

@@ -43,7 +43,7 @@ internal sealed class MiniMaxM2 : DecoderFamily
         var experts = new Experts(
             [w.Linear("gate", ExpertWidths.Count, Hidden)],
             new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Sigmoid) { Correction = w.Vector("e_score_correction_bias", ExpertWidths.Count), Normalised = true },
-            w.ExpertsOneByOne(ExpertWidths.Count, Hidden, Inner, "w1", "w3", "w2"),
+            w.Experts(ExpertWidths.Count, Hidden, Inner, "w1", "w3", "w2"),
             ActivationKind.Silu);
         return
         [

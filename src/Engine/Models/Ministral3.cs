@@ -7,13 +7,11 @@ namespace KvPrefetch.Engine.Models;
 /// <summary>model_type ministral3: Llama's layer whose attention sharpens beyond the length that the model was trained for.</summary>
 internal sealed class Ministral3 : DecoderFamily
 {
-    private readonly int[] _windows;
-
     public Ministral3(HfConfig config) : base(config)
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
         var window = config.FindInt32("sliding_window", 1, int.MaxValue);
-        _windows = ReadWindows(window, _ => window is not null);
+        Windows = ReadWindows(window, _ => window is not null);
         Rotary = [ReadRotary(alsoKnown: ["llama_4_scaling_beta", "max_position_embeddings"])];
         var section = config.Section("rope_parameters") ?? config.Section("rope_scaling");
         if (section?.FindDouble("llama_4_scaling_beta", 0, 1e6) is { } beta)
@@ -24,7 +22,7 @@ internal sealed class Ministral3 : DecoderFamily
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>
     [
-        new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, window: _windows[i])),
+        new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, window: Windows[i])),
         new(weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon), weights.Scope("mlp.").GatedMlp(Hidden, Inner, ActivationKind.Silu)),
     ];
 }

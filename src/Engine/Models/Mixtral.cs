@@ -7,14 +7,12 @@ namespace KvPrefetch.Engine.Models;
 /// <summary>model_type mixtral: Mistral's layer with experts in place of the gated unit.</summary>
 internal sealed class Mixtral : DecoderFamily
 {
-    private readonly int[] _windows;
-
     public Mixtral(HfConfig config) : base(config)
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
         ExpertWidths = ExpertFields.Read(config, ["num_local_experts"], "intermediate_size");
         var window = config.FindInt32("sliding_window", 1, int.MaxValue);
-        _windows = ReadWindows(window, _ => window is not null);
+        Windows = ReadWindows(window, _ => window is not null);
         Rotary = [ReadRotary(defaultTheta: 1_000_000)];
     }
 
@@ -26,11 +24,11 @@ internal sealed class Mixtral : DecoderFamily
         var experts = new Experts(
             [w.Linear("gate", ExpertWidths.Count, Hidden)],
             new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = true },
-            w.ExpertsOneByOne(ExpertWidths.Count, Hidden, Inner, "w1", "w3", "w2"),
+            w.Experts(ExpertWidths.Count, Hidden, Inner, "w1", "w3", "w2"),
             ActivationKind.Silu);
         return
         [
-            new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, window: _windows[i])),
+            new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, window: Windows[i])),
             new(weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon), experts),
         ];
     }

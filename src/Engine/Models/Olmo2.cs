@@ -8,14 +8,13 @@ namespace KvPrefetch.Engine.Models;
 internal sealed class Olmo2 : DecoderFamily
 {
     private readonly bool _bias;
-    private readonly int[] _windows;
 
     public Olmo2(HfConfig config) : base(config, headDim: false)
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
         _bias = config.GetBoolean("attention_bias", false);
         var window = config.FindInt32("sliding_window", 1, int.MaxValue);
-        _windows = ReadWindows(window, i => window is not null && (i + 1) % 4 != 0);
+        Windows = ReadWindows(window, i => window is not null && (i + 1) % 4 != 0);
         Rotary = config.Section("rope_parameters")?.IsSection("full_attention") == true
             ? [ReadRotary(layerType: "full_attention"), ReadRotary(layerType: "sliding_attention")]
             : [ReadRotary()];
@@ -25,7 +24,7 @@ internal sealed class Olmo2 : DecoderFamily
     [
         new(
             Pre: null,
-            SelfAttention(weights, i, _bias, _bias, _windows[i] > 0 ? Rotary.Count - 1 : 0, _windows[i], norm: weights.Scope("self_attn.").QkNorm(Attention, Epsilon, wholeRow: true)),
+            SelfAttention(weights, i, _bias, _bias, Windows[i] > 0 ? Rotary.Count - 1 : 0, Windows[i], norm: weights.Scope("self_attn.").QkNorm(Attention, Epsilon, wholeRow: true)),
             weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon)),
         new(
             Pre: null,

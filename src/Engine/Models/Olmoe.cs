@@ -32,7 +32,7 @@ internal sealed class Olmoe : DecoderFamily
         var experts = new Experts(
             [w.Linear("gate", ExpertWidths.Count, Hidden)],
             new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = _normalised },
-            w.ExpertsOneByOne(ExpertWidths.Count, Hidden, Inner),
+            w.Experts(ExpertWidths.Count, Hidden, Inner),
             ActivationKind.Silu);
         return
         [

@@ -7,20 +7,18 @@ namespace KvPrefetch.Engine.Models;
 /// <summary>model_type phi3 (Phi 3, 3.5, 4): Llama's layer with q, k, v in one tensor and gate, up in another.</summary>
 internal sealed class Phi3 : DecoderFamily
 {
-    private readonly int[] _windows;
-
     public Phi3(HfConfig config) : base(config, headDim: false)
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
         var window = config.FindInt32("sliding_window", 1, int.MaxValue);
-        _windows = ReadWindows(window, _ => window is not null);
+        Windows = ReadWindows(window, _ => window is not null);
         Rotary = [ReadRotary()];
     }
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i)
     {
         var w = weights.Scope("self_attn.");
-        var shape = Attention with { Window = _windows[i] };
+        var shape = Attention with { Window = Windows[i] };
         return
         [
             new(

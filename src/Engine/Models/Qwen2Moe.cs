@@ -11,7 +11,6 @@ internal sealed class Qwen2Moe : DecoderFamily
     private readonly bool _normalised;
     private readonly bool[] _sparse;
     private readonly int _sharedInner;
-    private readonly int[] _windows;
 
     public Qwen2Moe(HfConfig config) : base(config, headDim: false)
     {
@@ -23,7 +22,7 @@ internal sealed class Qwen2Moe : DecoderFamily
         _sparse = ExpertFields.ReadSparseLayers(config, Layers);
         var window = config.GetBoolean("use_sliding_window", false) ? config.FindInt32("sliding_window", 1, int.MaxValue) : null;
         var first = config.GetInt32("max_window_layers", 0, int.MaxValue, 28);
-        _windows = ReadWindows(window, i => window is not null && i % 2 == 0 && i < first);
+        Windows = ReadWindows(window, i => window is not null && i % 2 == 0 && i < first);
         Rotary = [ReadRotary()];
     }
 
@@ -32,7 +31,7 @@ internal sealed class Qwen2Moe : DecoderFamily
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>
     [
-        new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, _bias, window: _windows[i])),
+        new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, _bias, window: Windows[i])),
         new(weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon), QwenExperts.Unit(weights.Scope("mlp."), _sparse[i], Hidden, Inner, ExpertWidths, _sharedInner, _normalised)),
     ];
 }
@@ -52,7 +51,7 @@ internal static class QwenExperts
         : new Experts(
             [w.Linear("gate", widths.Count, hidden)],
             new Routing(widths.Count, widths.Chosen, RouterFunction.Softmax) { Normalised = normalised },
-            w.ExpertsOneByOne(widths.Count, hidden, widths.Inner),
+            w.Experts(widths.Count, hidden, widths.Inner),
             ActivationKind.Silu,
             new SharedExpert(w.Scope("shared_expert.").GatedMlp(hidden, sharedInner, ActivationKind.Silu), [w.Linear("shared_expert_gate", 1, hidden)]));
 }

@@ -8,7 +8,6 @@ namespace KvPrefetch.Engine.Models;
 internal sealed class Qwen3 : DecoderFamily
 {
     private readonly bool _bias;
-    private readonly int[] _windows;
 
     public Qwen3(HfConfig config) : base(config)
     {
@@ -16,13 +15,13 @@ internal sealed class Qwen3 : DecoderFamily
         _bias = config.GetBoolean("attention_bias", false);
         var window = config.GetBoolean("use_sliding_window", false) ? config.FindInt32("sliding_window", 1, int.MaxValue) : null;
         var first = config.GetInt32("max_window_layers", 0, int.MaxValue, 28);
-        _windows = ReadWindows(window, i => window is not null && i >= first);
+        Windows = ReadWindows(window, i => window is not null && i >= first);
         Rotary = [ReadRotary()];
     }
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>
     [
-        new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, _bias, _bias, window: _windows[i], norm: weights.Scope("self_attn.").QkNorm(Attention, Epsilon))),
+        new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, _bias, _bias, window: Windows[i], norm: weights.Scope("self_attn.").QkNorm(Attention, Epsilon))),
         new(weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon), weights.Scope("mlp.").GatedMlp(Hidden, Inner, ActivationKind.Silu)),
     ];
 }

@@ -5,12 +5,12 @@ using KvPrefetch.Engine.Layers;
 namespace KvPrefetch.Engine.Models;
 
 /// <summary>model_type qwen3_5_text: gated delta rule in three layers of four, attention with an output gate in the fourth; norms that store their gain less one.</summary>
-internal sealed class Qwen35Text : DecoderFamily
+internal class Qwen35Text : DecoderFamily
 {
     private readonly string[] _types;
     private readonly DeltaFields _delta;
 
-    public Qwen35Text(HfConfig config) : base(config)
+    public Qwen35Text(HfConfig config, SizeFields? fields = null) : base(config, fields: fields)
     {
         _ = config.GetChoice("hidden_act", ["silu"], "silu");
         if (config.GetBoolean("attention_bias", false))
@@ -33,13 +33,17 @@ internal sealed class Qwen35Text : DecoderFamily
         Scanned = _delta.Shape.ValueColumns;
     }
 
+    protected override BodyNames Names { get; } = new() { Beside = ["mtp."] };
+
     protected override Norm FinalNorm(WeightLoader weights) => weights.RmsNorm("norm", Hidden, Epsilon, offset: 1);
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>
     [
         new(weights.RmsNorm("input_layernorm", Hidden, Epsilon, offset: 1), _types[i] == "full_attention" ? GatedAttention(weights.Scope("self_attn."), i) : Delta(weights.Scope("linear_attn."), i)),
-        new(weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon, offset: 1), weights.Scope("mlp.").GatedMlp(Hidden, Inner, ActivationKind.Silu)),
+        new(weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon, offset: 1), Unit(weights.Scope("mlp."))),
     ];
+
+    protected virtual IMixer Unit(WeightLoader w) => w.GatedMlp(Hidden, Inner, ActivationKind.Silu);
 
     /// <summary>q_proj holds, head after head, the head's query and its gate.</summary>
     private Attention GatedAttention(WeightLoader w, int i)

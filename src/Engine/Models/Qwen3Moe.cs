@@ -10,7 +10,6 @@ internal sealed class Qwen3Moe : DecoderFamily
     private readonly bool _bias;
     private readonly bool _normalised;
     private readonly bool[] _sparse;
-    private readonly int[] _windows;
 
     public Qwen3Moe(HfConfig config) : base(config)
     {
@@ -20,7 +19,7 @@ internal sealed class Qwen3Moe : DecoderFamily
         _bias = config.GetBoolean("attention_bias", false);
         _sparse = ExpertFields.ReadSparseLayers(config, Layers);
         var window = config.GetBoolean("use_sliding_window", false) ? config.FindInt32("sliding_window", 1, int.MaxValue) : null;
-        _windows = ReadWindows(window, _ => window is not null);
+        Windows = ReadWindows(window, _ => window is not null);
         Rotary = [ReadRotary()];
     }
 
@@ -28,7 +27,7 @@ internal sealed class Qwen3Moe : DecoderFamily
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>
     [
-        new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, _bias, _bias, window: _windows[i], norm: weights.Scope("self_attn.").QkNorm(Attention, Epsilon))),
+        new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, _bias, _bias, window: Windows[i], norm: weights.Scope("self_attn.").QkNorm(Attention, Epsilon))),
         new(weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon), Unit(weights.Scope("mlp."), _sparse[i])),
     ];
 
@@ -37,6 +36,6 @@ internal sealed class Qwen3Moe : DecoderFamily
         : new Experts(
             [w.Linear("gate", ExpertWidths.Count, Hidden)],
             new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = _normalised },
-            w.ExpertsOneByOne(ExpertWidths.Count, Hidden, ExpertWidths.Inner),
+            w.Experts(ExpertWidths.Count, Hidden, ExpertWidths.Inner),
             ActivationKind.Silu);
 }

@@ -38,6 +38,8 @@ internal sealed class Qwen3Next : DecoderFamily
     protected override ExpertWidths ExpertWidths { get; }
     protected override int WidestInner => Math.Max(Inner, _sharedInner);
 
+    protected override BodyNames Names { get; } = new() { Beside = ["mtp."] };
+
     protected override Norm FinalNorm(WeightLoader weights) => weights.RmsNorm("norm", Hidden, Epsilon, offset: 1);
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>

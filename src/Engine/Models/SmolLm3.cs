@@ -10,7 +10,6 @@ internal sealed class SmolLm3 : DecoderFamily
     private readonly bool _attentionBias;
     private readonly bool _mlpBias;
     private readonly bool[] _hasPositions;
-    private readonly int[] _windows;
 
     public SmolLm3(HfConfig config) : base(config, headDim: false, tied: true)
     {
@@ -27,13 +26,13 @@ internal sealed class SmolLm3 : DecoderFamily
         }
 
         var window = config.GetBoolean("use_sliding_window", false) ? config.FindInt32("sliding_window", 1, int.MaxValue) : null;
-        _windows = ReadWindows(window, i => window is not null && _hasPositions[i]);
+        Windows = ReadWindows(window, i => window is not null && _hasPositions[i]);
         Rotary = [ReadRotary()];
     }
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>
     [
-        new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, _attentionBias, _attentionBias, _hasPositions[i] ? 0 : -1, _windows[i])),
+        new(weights.RmsNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, _attentionBias, _attentionBias, _hasPositions[i] ? 0 : -1, Windows[i])),
         new(weights.RmsNorm("post_attention_layernorm", Hidden, Epsilon), weights.Scope("mlp.").GatedMlp(Hidden, Inner, ActivationKind.Silu, _mlpBias)),
     ];
 }

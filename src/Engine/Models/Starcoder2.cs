@@ -8,14 +8,13 @@ namespace KvPrefetch.Engine.Models;
 internal sealed class Starcoder2 : DecoderFamily
 {
     private readonly bool _bias;
-    private readonly int[] _windows;
 
     public Starcoder2(HfConfig config) : base(config, "norm_epsilon", headDim: false, tied: true)
     {
         _ = config.GetChoice("hidden_act", ["gelu_pytorch_tanh"]);
         _bias = config.GetBoolean("use_bias", true);
         var window = config.FindInt32("sliding_window", 1, int.MaxValue);
-        _windows = ReadWindows(window, _ => window is not null);
+        Windows = ReadWindows(window, _ => window is not null);
         Rotary = [ReadRotary()];
     }
 
@@ -26,7 +25,7 @@ internal sealed class Starcoder2 : DecoderFamily
         var w = weights.Scope("mlp.");
         return
         [
-            new(weights.LayerNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, _bias, _bias, window: _windows[i])),
+            new(weights.LayerNorm("input_layernorm", Hidden, Epsilon), SelfAttention(weights, i, _bias, _bias, window: Windows[i])),
             new(weights.LayerNorm("post_attention_layernorm", Hidden, Epsilon), new Mlp([w.Linear("c_fc", Inner, Hidden, _bias)], [w.Linear("c_proj", Hidden, Inner, _bias)], ActivationKind.GeluTanh)),
         ];
     }

@@ -5,13 +5,11 @@ namespace KvPrefetch.Engine.Requests;
 internal sealed class Sequence
 {
     private const int FirstOutputTokens = 256;
-    private const int FirstPages = 64;
 
     private readonly int[] _stopTokens;
     private readonly KeyValuePair<int, float>[] _logitBias;
     private int[] _tokens;
-    private int[] _pages = new int[FirstPages];
-    private int _pageCount;
+    private PageTable[] _tables = [new()];
 
     /// <param name="id">Unique among the sequences of one scheduler that are alive.</param>
     /// <param name="prompt">At least one token id; copied.</param>
@@ -53,8 +51,11 @@ internal sealed class Sequence
     /// <summary>Tokens from the start whose keys and values lie in <see cref="Pages"/>.</summary>
     public int Computed { get; private set; }
 
-    /// <summary>The block table: token t lies in page <c>Pages[t / pageSize]</c> at <c>t % pageSize</c>.</summary>
-    public ReadOnlySpan<int> Pages => _pages.AsSpan(0, _pageCount);
+    /// <summary>Pages of the first group of layers, which sees farthest.</summary>
+    public ReadOnlySpan<int> Pages => _tables[0].Pages;
+
+    /// <summary>The block table of a group of layers.</summary>
+    public PageTable Table(int group) => _tables[group];
 
     /// <summary>The slot that holds the states of recurrent layers; -1 while the sequence does not run.</summary>
     public int Slot { get; internal set; } = -1;
@@ -89,18 +90,24 @@ internal sealed class Sequence
         }
     }
 
-    internal void AddPage(int page)
+    /// <summary>Makes a block table for each group of layers; for a sequence that has no pages yet.</summary>
+    internal void MakeTables(int groups)
     {
-        if (_pageCount == _pages.Length)
+        if (_tables.Length != groups)
         {
-            Array.Resize(ref _pages, 2 * _pages.Length);
+            _tables = [.. Enumerable.Range(0, groups).Select(_ => new PageTable())];
         }
-
-        _pages[_pageCount++] = page;
     }
 
     /// <summary>Forgets the pages, and with them everything computed.</summary>
-    internal void DropPages() => _pageCount = Computed = 0;
+    internal void DropPages()
+    {
+        Computed = 0;
+        foreach (var table in _tables)
+        {
+            table.Clear();
+        }
+    }
 
     internal void Advance(int tokens) => Computed += tokens;
 

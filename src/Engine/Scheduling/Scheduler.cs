@@ -14,13 +14,13 @@ namespace KvPrefetch.Engine.Scheduling;
 /// </para>
 /// <para>
 /// When a page is missing, the latest running sequence gives up its pages and goes back to the head of the queue with all its tokens; they are computed again
-/// when it returns. The latest itself waits with its pages for one to become free. The oldest therefore advances in every step. When it runs alone and the whole
+/// when it returns. Layers with a window have pages of their own, of which a sequence gives back what the window has passed. The latest itself waits with its pages for one to become free. The oldest therefore advances in every step. When it runs alone and the whole
 /// pool is its own, it cannot grow further: it ends with <see cref="FinishReason.Length"/> and the tokens it has.
 /// </para>
 /// </summary>
 internal sealed class Scheduler
 {
-    private readonly PagePool _pool;
+    private readonly PagePool[] _pools;
     private readonly SlotPool _slots;
     private readonly int _maxBatchTokens;
     private readonly Sequence?[] _running;
@@ -28,15 +28,22 @@ internal sealed class Scheduler
     private readonly Batch _batch;
     private bool _uncommitted;
 
-    /// <param name="pool">The pages; the scheduler alone takes and returns them.</param>
+    /// <param name="pool">The pages of a model whose layers all see equally far.</param>
     /// <param name="maxSequences">Sequences that may run at once.</param>
     /// <param name="maxBatchTokens">Tokens that one step may compute.</param>
-    public Scheduler(PagePool pool, int maxSequences, int maxBatchTokens)
+    public Scheduler(PagePool pool, int maxSequences, int maxBatchTokens) : this([pool], maxSequences, maxBatchTokens)
     {
-        ArgumentNullException.ThrowIfNull(pool);
+    }
+
+    /// <param name="pools">The pages of each group of layers; the scheduler alone takes and returns them.</param>
+    /// <param name="maxSequences">Sequences that may run at once.</param>
+    /// <param name="maxBatchTokens">Tokens that one step may compute.</param>
+    public Scheduler(IReadOnlyList<PagePool> pools, int maxSequences, int maxBatchTokens)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(pools.Count);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxSequences);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxBatchTokens);
-        _pool = pool;
+        _pools = [.. pools];
         _maxBatchTokens = maxBatchTokens;
         _running = new Sequence?[Math.Min(maxSequences, maxBatchTokens)];
         _slots = new SlotPool(_running.Length);
@@ -65,6 +72,7 @@ internal sealed class Scheduler
         }
 
         sequence.IsScheduled = true;
+        sequence.MakeTables(_pools.Length);
         if (!sequence.IsFinished)
         {
             // Room for everything that runs too: it may have to come back here in a step.
@@ -140,6 +148,7 @@ internal sealed class Scheduler
             }
 
             item.Sequence.Advance(item.Count);
+            GiveBackUnseen(item.Sequence);
             if (item.Samples)
             {
                 item.Sequence.Append(token);
@@ -152,15 +161,18 @@ internal sealed class Scheduler
     /// <summary>Admits from the head of the queue while tokens, places and pages last. Behind an unfinished prompt there is no token or no page left.</summary>
     private void Admit(int budget)
     {
-        if (RunningCount == 0 && _pool.UsedCount > 0)
+        foreach (var pool in _pools)
         {
-            throw new InvalidOperationException($"Nothing runs, but {_pool.UsedCount} KV pages are not free.");
+            if (RunningCount == 0 && pool.UsedCount > 0)
+            {
+                throw new InvalidOperationException($"Nothing runs, but {pool.UsedCount} KV pages are not free.");
+            }
         }
 
         while (budget > 0 && _waiting.Count > 0 && RunningCount < _running.Length)
         {
             var sequence = _waiting.First;
-            if (RunningCount > 0 && _pool.PagesFor(sequence.Count) + RunningCount > _pool.FreeCount)
+            if (RunningCount > 0 && !HasRoom(sequence))
             {
                 return;
             }
@@ -174,26 +186,69 @@ internal sealed class Scheduler
         }
     }
 
+    /// <summary>True when the pages for all of a sequence's tokens are free, and one more for each that runs.</summary>
+    private bool HasRoom(Sequence sequence)
+    {
+        foreach (var pool in _pools)
+        {
+            if (pool.PagesToCompute(sequence.Count, _maxBatchTokens) + RunningCount > pool.FreeCount)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>Takes the pages for up to <paramref name="limit"/> uncomputed tokens of a running sequence, if need be from those that came later.
     /// Returns how many tokens have a page.</summary>
     private int Reserve(Sequence sequence, int index, int limit)
     {
         var wanted = Math.Min(sequence.Count - sequence.Computed, limit);
-        while (true)
+        while (Reachable(sequence, wanted) < wanted && RunningCount - 1 > index)
         {
-            var missing = _pool.PagesFor(sequence.Computed + wanted) - sequence.Pages.Length;
-            if (missing > _pool.FreeCount && RunningCount - 1 > index)
-            {
-                PreemptLast();
-                continue;
-            }
+            PreemptLast();
+        }
 
-            for (; missing > 0 && _pool.FreeCount > 0; missing--)
+        wanted = Reachable(sequence, wanted);
+        for (var g = 0; g < _pools.Length; g++)
+        {
+            var table = sequence.Table(g);
+            while (table.End < _pools[g].PagesFor(sequence.Computed + wanted))
             {
-                sequence.AddPage(_pool.Allocate(sequence.Id));
+                table.Add(_pools[g].Allocate(sequence.Id));
             }
+        }
 
-            return (int)Math.Min(wanted, ((long)sequence.Pages.Length * _pool.PageSize) - sequence.Computed);
+        return wanted;
+    }
+
+    /// <summary>Of the tokens wanted next, how many have a page in every group of layers or could take one that is free.</summary>
+    private int Reachable(Sequence sequence, int wanted)
+    {
+        for (var g = 0; g < _pools.Length; g++)
+        {
+            wanted = (int)Math.Min(wanted, (((long)sequence.Table(g).End + _pools[g].FreeCount) * _pools[g].PageSize) - sequence.Computed);
+        }
+
+        return wanted;
+    }
+
+    /// <summary>Gives back the pages that no token to come can see.</summary>
+    private void GiveBackUnseen(Sequence sequence)
+    {
+        for (var g = 0; g < _pools.Length; g++)
+        {
+            var (table, first) = (sequence.Table(g), _pools[g].FirstVisible(sequence.Computed));
+            if (first > table.First)
+            {
+                foreach (var page in table.Pages[..(first - table.First)])
+                {
+                    _pools[g].Release(page, sequence.Id);
+                }
+
+                table.DropBefore(first);
+            }
         }
     }
 
@@ -244,9 +299,12 @@ internal sealed class Scheduler
 
     private void ReleaseMemory(Sequence sequence)
     {
-        foreach (var page in sequence.Pages)
+        for (var g = 0; g < _pools.Length; g++)
         {
-            _pool.Release(page, sequence.Id);
+            foreach (var page in sequence.Table(g).Pages)
+            {
+                _pools[g].Release(page, sequence.Id);
+            }
         }
 
         sequence.DropPages();

@@ -26,9 +26,10 @@ internal sealed class ModelHarness : IDisposable
         _checkpoint = Checkpoint.Open(folder);
         var model = family.Build(new WeightLoader(new WeightBinder(_checkpoint), backend), chunk, 16);
         Vocabulary = family.Shape.Vocabulary;
-        var kv = backend.AllocateKvPages(family.Shape.Layers, pages, MemoryPlan.PageSize, family.Shape.KvHeads, family.Shape.HeadDim);
+        var layout = new KvLayout(family.Shape.Cache, MemoryPlan.PageSize);
+        var kv = backend.AllocateKvPages(layout, [.. layout.Windows.Select(_ => pages)]);
         _runner = new ModelRunner(backend, model, kv, backend.AllocateStateSlots(family.Shape.States, 16), chunk, 16);
-        _scheduler = new Scheduler(new PagePool(pages, MemoryPlan.PageSize), 16, chunk);
+        _scheduler = new Scheduler([.. layout.Windows.Select(window => new PagePool(pages, MemoryPlan.PageSize, window))], 16, chunk);
     }
 
     public int Vocabulary { get; }

@@ -50,7 +50,7 @@ public class SequenceTests
             sequence.Append(i);
             if (i % 16 == 0)
             {
-                sequence.AddPage(i);
+                sequence.Table(0).Add(i);
             }
         }
 

@@ -40,8 +40,10 @@ internal sealed class FaultyBackend : IBackend
     public DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0) => _inner.LoadVector(name, type, length, address, offset);
     public Rows AllocateRows(int rows, int columns) => _inner.AllocateRows(rows, columns);
     public DeviceBuffer AllocateInts(int length) => _inner.AllocateInts(length);
-    public KvPages AllocateKvPages(int layers, int pages, int pageSize, int kvHeads, int headDim) => _inner.AllocateKvPages(layers, pages, pageSize, kvHeads, headDim);
-    public long KvPageBytes(int layers, int pageSize, int kvHeads, int headDim) => _inner.KvPageBytes(layers, pageSize, kvHeads, headDim);
+    public void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows) => _inner.MatchMagnitude(x, reference, floor, output, rows);
+    public void CutBelow(Rows x, float deviations, int rows) => _inner.CutBelow(x, deviations, rows);
+    public KvPages AllocateKvPages(KvLayout layout, IReadOnlyList<int> pages) => _inner.AllocateKvPages(layout, pages);
+    public long KvPageBytes(KvLayer layer, int pageSize) => _inner.KvPageBytes(layer, pageSize);
     public StateSlots AllocateStateSlots(IReadOnlyList<int> sizes, int slots) => _inner.AllocateStateSlots(sizes, slots);
     public void Multiply(Rows x, Rows gate, Activation activation, Rows output, int rows) => _inner.Multiply(x, gate, activation, output, rows);
     public void ShortConvolution(in StepInputs step, int state, Rows x, DeviceBuffer kernel, DeviceBuffer? bias, Activation? activation, Rows output) => _inner.ShortConvolution(step, state, x, kernel, bias, activation, output);

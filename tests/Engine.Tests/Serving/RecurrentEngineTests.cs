@@ -50,17 +50,19 @@ public sealed class RecurrentEngineTests
     public void ThePlanCountsSlotsAndLetsFewerRunWhereTheirStatesDoNotFit()
     {
         using var backend = new ReferenceBackend();
-        var plain = new ModelShape(2, 1, 64, 100, 1024);
+        var plain = new ModelShape([new KvLayer(1, 64), new KvLayer(1, 64)], 100, 1024);
         var hybrid = plain with { States = [1000, 24_000] };
-        var pageBytes = backend.KvPageBytes(2, MemoryPlan.PageSize, 1, 64);
+        var pageBytes = 2 * backend.KvPageBytes(new KvLayer(1, 64), MemoryPlan.PageSize);
         var lines = new List<string>();
-        Assert.Equal(new MemoryPlan(10, 160, 8, 10 * pageBytes), MemoryPlan.Make(backend, plain, 0, 10 * pageBytes, 8, lines.Add));
-        Assert.Equal(new MemoryPlan(64, 1024, 4, 400_000 + (64 * pageBytes)), MemoryPlan.Make(backend, hybrid, 0, 400_000 + (64 * pageBytes), 4, lines.Add));
+        Assert.Equal((10, 160, 8, 10 * pageBytes), Sizes(MemoryPlan.Make(backend, plain, 0, 10 * pageBytes, 8, 64, lines.Add)));
+        Assert.Equal((64, 1024, 4, 400_000 + (64 * pageBytes)), Sizes(MemoryPlan.Make(backend, hybrid, 0, 400_000 + (64 * pageBytes), 4, 64, lines.Add)));
         lines.Clear();
-        Assert.Equal(2, MemoryPlan.Make(backend, hybrid, 1024, 401_000, 4, lines.Add).Sequences);
+        Assert.Equal(2, MemoryPlan.Make(backend, hybrid, 1024, 401_000, 4, 64, lines.Add).Sequences);
         Assert.Contains("2 sequences may run at once, not 4", Assert.Single(lines), StringComparison.Ordinal);
-        Assert.Throws<KvCapacityException>(() => MemoryPlan.Make(backend, hybrid, 0, 199_000, 4, log: null));
+        Assert.Throws<KvCapacityException>(() => MemoryPlan.Make(backend, hybrid, 0, 199_000, 4, 64, log: null));
     }
+
+    private static (int Pages, int Context, int Sequences, long Bytes) Sizes(MemoryPlan plan) => (plan.Pages.Single(), plan.ContextLength, plan.Sequences, plan.Bytes);
 
     private static string Folder(string family) => Path.Combine(TestAssets.Shared, "goldens", "families", family);
 

@@ -257,7 +257,7 @@ public sealed class BadFileTests
 
             try
             {
-                var tokenizer = Tokenizer.Parse(TokenizerFile.Parse(bytes));
+                var tokenizer = Tokenizer.Parse(bytes);
                 _ = tokenizer.Decode(tokenizer.Encode("hello <s> the wörld 12"));
             }
             catch (KvPrefetchException)

@@ -66,7 +66,7 @@ internal static class Json
 
     public static Tokenizer Load(this JsonObject json) => Parse(json.ToJsonString());
 
-    public static Tokenizer Parse(string json) => Tokenizer.Parse(TokenizerFile.Parse(Encoding.UTF8.GetBytes(json)));
+    public static Tokenizer Parse(string json) => Tokenizer.Parse(Encoding.UTF8.GetBytes(json));
 
     public static JsonNode Node(string json) => JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { MaxDepth = 1000 })!;
 }

@@ -1,9 +1,10 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace KvPrefetch.Engine.Backends.Cpu;
 
 /// <summary>Causal attention over a paged cache. Keys of a (page, head) slab lie transposed, <c>[headDim][pageSize]</c>, so that the lanes of a vector are tokens and a score needs
-/// no sum across lanes; values lie <c>[pageSize][headDim]</c>.
+/// no sum across lanes; values lie <c>[pageSize][headDim]</c>. Where values are a part of the keys, keys lie like values and a score is summed across lanes: such heads are long.
 /// <para>Arithmetic, the same for a decode and for a row of a prefill chunk: pages in order; in a page the scores of all its tokens up to the row itself (even and odd elements of the head
 /// in two accumulators, added at the end), then one step of the online softmax. Work is dealt in blocks of rows of one sequence and one KV head, so that a slab read once serves
 /// all query heads of its group and all rows of the block.</para></summary>
@@ -13,6 +14,9 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
 {
     /// <summary>Rows times query heads per KV head that share a slab at most.</summary>
     private const int StatesPerBlock = 48;
+
+    /// <summary>Query vectors whose scores are computed at once.</summary>
+    public const int Together = 4;
 
     public float* Q;
     public long QStride;
@@ -29,7 +33,14 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
 
     /// <summary>Query heads per KV head.</summary>
     public int Group;
+
+    /// <summary>Items that a group's query heads are divided among.</summary>
+    public int Parts;
     public int HeadDim;
+    public int ValueDim;
+
+    /// <summary>Values are the last elements of the keys.</summary>
+    public bool ValuesInKeys;
     public int PageSize;
     public float Scale;
 
@@ -52,19 +63,20 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     public static int BlockRows(int group) => Math.Max(1, StatesPerBlock / group);
 
     /// <summary>Per thread: accumulators, running maximum and running sum of every state, scores of four states.</summary>
-    public static long ScratchFloats(int group, int headDim, int pageSize) => checked(((long)BlockRows(group) * group * (headDim + 2)) + (4L * pageSize) + 16);
+    public static long ScratchFloats(int group, int valueDim, int pageSize) => checked(((long)BlockRows(group) * group * (valueDim + 2)) + (4L * pageSize) + 16);
 
-    /// <summary>An item is a block for one KV head.</summary>
+    /// <summary>An item is a block for one KV head and a part of its query heads.</summary>
     public readonly void Run(int from, int end, int thread)
     {
         for (var item = from; item < end; item++)
         {
             // Last blocks first: they see the most context, and the short ones fill the gaps at the end.
-            Item(Blocks - 1 - (item / KvHeads), item % KvHeads, Scratch + (thread * ScratchFloats(Group, HeadDim, PageSize)));
+            var parts = KvHeads * Parts;
+            Item(Blocks - 1 - (item / parts), item % parts, Scratch + (thread * ScratchFloats(Group, ValueDim, PageSize)));
         }
     }
 
-    private readonly void Item(int block, int kvHead, float* scratch)
+    private readonly void Item(int block, int part, float* scratch)
     {
         var blockRows = BlockRows(Group);
         for (var s = 0; s < Sequences; s++)
@@ -74,7 +86,7 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
             if (block < blocks)
             {
                 var first = RowStarts[s] + (block * blockRows);
-                Block(BlockTables + BlockTableStarts[s], kvHead, first, Math.Min(blockRows, RowStarts[s + 1] - first), scratch);
+                Block(BlockTables + BlockTableStarts[s], part, first, Math.Min(blockRows, RowStarts[s + 1] - first), scratch);
                 return;
             }
 
@@ -82,53 +94,132 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
         }
     }
 
-    /// <summary>State r * Group + h is query head h of the group in row firstRow + r.</summary>
-    private readonly void Block(int* table, int kvHead, int firstRow, int rows, float* scratch)
+    /// <summary>State r * heads + h is head h of the part in row firstRow + r.</summary>
+    private readonly void Block(int* table, int part, int firstRow, int rows, float* scratch)
     {
-        var states = rows * Group;
-        float* accumulators = scratch, maxima = accumulators + ((long)states * HeadDim), sums = maxima + states, scores = sums + states;
-        new Span<float>(accumulators, states * HeadDim).Clear();
+        int kvHead = part / Parts, heads = Group / Parts, firstHead = part * heads, states = rows * heads, valueDim = ValueDim;
+        float* accumulators = scratch, maxima = accumulators + ((long)states * valueDim), sums = maxima + states, scores = sums + states;
+        new Span<float>(accumulators, states * valueDim).Clear();
         for (var state = 0; state < states; state++)
         {
             // A sink is a first token whose value is zero.
-            maxima[state] = Sinks is null ? float.NegativeInfinity : Sinks[(kvHead * Group) + (state % Group)];
+            maxima[state] = Sinks is null ? float.NegativeInfinity : Sinks[firstHead + (state % heads)];
             sums[state] = Sinks is null ? 0 : 1;
         }
 
+        int* from = stackalloc int[Together], to = stackalloc int[Together];
+        var corrections = stackalloc float[Together];
         var firstPosition = Positions[firstRow];
         var pages = ((firstPosition + rows - 1) / PageSize) + 1;
-        var q = Q + (firstRow * QStride) + ((long)kvHead * Group * HeadDim);
+        var q = Q + (firstRow * QStride) + ((long)firstHead * HeadDim);
         for (var page = Math.Max(0, firstPosition - Window + 1) / PageSize; page < pages; page++)
         {
-            var slab = (((long)table[page] * KvHeads) + kvHead) * PageSize * HeadDim;
-            float* keys = Keys + slab, values = Values + slab;
+            var slab = (((long)table[page] * KvHeads) + kvHead) * PageSize;
+            var keys = Keys + (slab * HeadDim);
+            var values = ValuesInKeys ? keys + HeadDim - valueDim : Values + (slab * valueDim);
             var pageStart = page * PageSize;
-            for (var state = Math.Max(0, pageStart - firstPosition) * Group; state < states; state += 4)
+            for (var state = Math.Max(0, pageStart - firstPosition) * heads; state < states; state += Together)
             {
                 var last = states - 1;
                 int s1 = Math.Min(state + 1, last), s2 = Math.Min(state + 2, last), s3 = Math.Min(state + 3, last);
-                Scores(Query(q, state), Query(q, s1), Query(q, s2), Query(q, s3), keys, scores);
-                for (var i = 0; i < 4 && state + i <= last; i++)
+                float* q0 = Query(q, state, heads), q1 = Query(q, s1, heads), q2 = Query(q, s2, heads), q3 = Query(q, s3, heads);
+                if (ValuesInKeys)
                 {
-                    var position = firstPosition + ((state + i) / Group);
-                    int from = Math.Max(0, position - Window + 1 - pageStart), to = Math.Min(PageSize, position + 1 - pageStart);
-                    if (from < to)
-                    {
-                        var correction = Softmax(scores + (i * PageSize), from, to, Scale * Growth.At(position), ref maxima[state + i], ref sums[state + i]);
-                        Accumulate(accumulators + ((long)(state + i) * HeadDim), correction, scores + (i * PageSize), values, from, to);
-                    }
+                    ScoresOfRows(q0, q1, q2, q3, keys, Math.Min(PageSize, firstPosition + (s3 / heads) + 1 - pageStart), scores);
+                }
+                else
+                {
+                    Scores(q0, q1, q2, q3, keys, scores);
+                }
+
+                var count = Math.Min(Together, states - state);
+                for (var i = 0; i < count; i++)
+                {
+                    var position = firstPosition + ((state + i) / heads);
+                    from[i] = Math.Max(0, position - Window + 1 - pageStart);
+                    to[i] = Math.Min(PageSize, position + 1 - pageStart);
+                    corrections[i] = from[i] < to[i] ? Softmax(scores + (i * PageSize), from[i], to[i], Scale * Growth.At(position), ref maxima[state + i], ref sums[state + i]) : 1;
+                }
+
+                // States are in the order of rows: if the first and the last see the same tokens, all do.
+                var accumulator = accumulators + ((long)state * valueDim);
+                if (count == Together && from[0] == from[Together - 1] && to[0] == to[Together - 1])
+                {
+                    AccumulateFour(accumulator, corrections, scores, values, from[0], to[0]);
+                    continue;
+                }
+
+                for (var i = 0; i < count; i++)
+                {
+                    Accumulate(0, accumulator + ((long)i * valueDim), corrections[i], scores + (i * PageSize), values, from[i], to[i]);
                 }
             }
         }
 
         for (var state = 0; state < states; state++)
         {
-            var output = Output + ((firstRow + (state / Group)) * OutputStride) + (((kvHead * Group) + (state % Group)) * HeadDim);
-            Normalize(accumulators + ((long)state * HeadDim), sums[state], output);
+            var output = Output + ((firstRow + (state / heads)) * OutputStride) + ((firstHead + (state % heads)) * (long)valueDim);
+            Normalize(accumulators + ((long)state * valueDim), sums[state], output);
         }
     }
 
-    private readonly float* Query(float* q, int state) => q + (state / Group * QStride) + (state % Group * HeadDim);
+    private readonly float* Query(float* q, int state, int heads) => q + (state / heads * QStride) + (state % heads * HeadDim);
+
+    /// <summary>The same for keys that lie <c>[pageSize][headDim]</c>, tokens 0..count alone.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void ScoresOfRows(float* q0, float* q1, float* q2, float* q3, float* keys, int count, float* scores)
+    {
+        int headDim = HeadDim, pageSize = PageSize;
+        for (var t = 0; t < count; t += 2)
+        {
+            float* k0 = keys + ((long)t * headDim), k1 = t + 1 < count ? k0 + headDim : k0;
+            V a0 = TLanes.Zero, a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+            var i = 0;
+            for (; i + TLanes.Width <= headDim; i += TLanes.Width)
+            {
+                V first = TLanes.Load(k0 + i), second = TLanes.Load(k1 + i), q = TLanes.Load(q0 + i);
+                a0 = TLanes.MultiplyAdd(q, first, a0);
+                b0 = TLanes.MultiplyAdd(q, second, b0);
+                q = TLanes.Load(q1 + i);
+                a1 = TLanes.MultiplyAdd(q, first, a1);
+                b1 = TLanes.MultiplyAdd(q, second, b1);
+                q = TLanes.Load(q2 + i);
+                a2 = TLanes.MultiplyAdd(q, first, a2);
+                b2 = TLanes.MultiplyAdd(q, second, b2);
+                q = TLanes.Load(q3 + i);
+                a3 = TLanes.MultiplyAdd(q, first, a3);
+                b3 = TLanes.MultiplyAdd(q, second, b3);
+            }
+
+            var sums = stackalloc Vector128<float>[2];
+            sums[0] = TLanes.Sum4(a0, a1, a2, a3);
+            sums[1] = TLanes.Sum4(b0, b1, b2, b3);
+            AddRest(q0, q1, q2, q3, k0, i, sums[0], scores + t);
+            if (t + 1 < count)
+            {
+                AddRest(q0, q1, q2, q3, k1, i, sums[1], scores + t + 1);
+            }
+        }
+    }
+
+    /// <summary>Adds the elements that fill no vector and writes four scores, one every pageSize.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private readonly void AddRest(float* q0, float* q1, float* q2, float* q3, float* key, int from, Vector128<float> sums, float* scores)
+    {
+        float s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+        for (var i = from; i < HeadDim; i++)
+        {
+            s0 = float.MultiplyAddEstimate(q0[i], key[i], s0);
+            s1 = float.MultiplyAddEstimate(q1[i], key[i], s1);
+            s2 = float.MultiplyAddEstimate(q2[i], key[i], s2);
+            s3 = float.MultiplyAddEstimate(q3[i], key[i], s3);
+        }
+
+        scores[0] = s0;
+        scores[PageSize] = s1;
+        scores[2 * PageSize] = s2;
+        scores[3 * PageSize] = s3;
+    }
 
     /// <summary>Scores of four query vectors against all tokens of a page, unscaled: scores <c>[4][pageSize]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -206,18 +297,25 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     }
 
     /// <summary>accumulator = accumulator * correction + sum over the tokens from..to, in order, of weight * value.</summary>
+    /// <param name="i">First element; those before it are somebody else's.</param>
+    /// <param name="accumulator"><c>[valueDim]</c></param>
+    /// <param name="correction">Factor on what is there.</param>
+    /// <param name="weights"><c>[pageSize]</c></param>
+    /// <param name="values">The page's.</param>
+    /// <param name="from">First token.</param>
+    /// <param name="to">Behind the last token.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Accumulate(float* accumulator, float correction, float* weights, float* values, int from, int to)
+    private readonly void Accumulate(int i, float* accumulator, float correction, float* weights, float* values, int from, int to)
     {
         var factor = TLanes.Broadcast(correction);
-        int headDim = HeadDim, i = 0;
-        for (; i + (4 * TLanes.Width) <= headDim; i += 4 * TLanes.Width)
+        int valueDim = ValueDim, pitch = ValuesInKeys ? HeadDim : ValueDim;
+        for (; i + (4 * TLanes.Width) <= valueDim; i += 4 * TLanes.Width)
         {
             var a = accumulator + i;
             V a0 = TLanes.Multiply(TLanes.Load(a), factor), a1 = TLanes.Multiply(TLanes.Load(a + TLanes.Width), factor);
             V a2 = TLanes.Multiply(TLanes.Load(a + (2 * TLanes.Width)), factor), a3 = TLanes.Multiply(TLanes.Load(a + (3 * TLanes.Width)), factor);
-            var v = values + ((long)from * headDim) + i;
-            for (var t = from; t < to; t++, v += headDim)
+            var v = values + ((long)from * pitch) + i;
+            for (var t = from; t < to; t++, v += pitch)
             {
                 var weight = TLanes.Broadcast(weights[t]);
                 a0 = TLanes.MultiplyAdd(weight, TLanes.Load(v), a0);
@@ -232,26 +330,77 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
             TLanes.Store(a3, a + (3 * TLanes.Width));
         }
 
-        for (; i + TLanes.Width <= headDim; i += TLanes.Width)
+        for (; i + TLanes.Width <= valueDim; i += TLanes.Width)
         {
             var a = TLanes.Multiply(TLanes.Load(accumulator + i), factor);
             for (var t = from; t < to; t++)
             {
-                a = TLanes.MultiplyAdd(TLanes.Broadcast(weights[t]), TLanes.Load(values + (t * headDim) + i), a);
+                a = TLanes.MultiplyAdd(TLanes.Broadcast(weights[t]), TLanes.Load(values + (t * pitch) + i), a);
             }
 
             TLanes.Store(a, accumulator + i);
         }
 
-        for (; i < headDim; i++)
+        for (; i < valueDim; i++)
         {
             var a = accumulator[i] * correction;
             for (var t = from; t < to; t++)
             {
-                a = float.MultiplyAddEstimate(weights[t], values[(t * headDim) + i], a);
+                a = float.MultiplyAddEstimate(weights[t], values[(t * pitch) + i], a);
             }
 
             accumulator[i] = a;
+        }
+    }
+
+    /// <summary>The same, with the same bits, for four states that lie one after the other and see the same tokens: a value is read once for all.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void AccumulateFour(float* accumulators, float* corrections, float* weights, float* values, int from, int to)
+    {
+        int valueDim = ValueDim, pitch = ValuesInKeys ? HeadDim : ValueDim, pageSize = PageSize, i = 0;
+        float* second = accumulators + valueDim, third = second + valueDim, fourth = third + valueDim;
+        float* w1 = weights + pageSize, w2 = w1 + pageSize, w3 = w2 + pageSize;
+        V f0 = TLanes.Broadcast(corrections[0]), f1 = TLanes.Broadcast(corrections[1]), f2 = TLanes.Broadcast(corrections[2]), f3 = TLanes.Broadcast(corrections[3]);
+        for (; i + (2 * TLanes.Width) <= valueDim; i += 2 * TLanes.Width)
+        {
+            var j = i + TLanes.Width;
+            V a0 = TLanes.Multiply(TLanes.Load(accumulators + i), f0), b0 = TLanes.Multiply(TLanes.Load(accumulators + j), f0);
+            V a1 = TLanes.Multiply(TLanes.Load(second + i), f1), b1 = TLanes.Multiply(TLanes.Load(second + j), f1);
+            V a2 = TLanes.Multiply(TLanes.Load(third + i), f2), b2 = TLanes.Multiply(TLanes.Load(third + j), f2);
+            V a3 = TLanes.Multiply(TLanes.Load(fourth + i), f3), b3 = TLanes.Multiply(TLanes.Load(fourth + j), f3);
+            var v = values + ((long)from * pitch) + i;
+            for (var t = from; t < to; t++, v += pitch)
+            {
+                V x = TLanes.Load(v), y = TLanes.Load(v + TLanes.Width), weight = TLanes.Broadcast(weights[t]);
+                a0 = TLanes.MultiplyAdd(weight, x, a0);
+                b0 = TLanes.MultiplyAdd(weight, y, b0);
+                weight = TLanes.Broadcast(w1[t]);
+                a1 = TLanes.MultiplyAdd(weight, x, a1);
+                b1 = TLanes.MultiplyAdd(weight, y, b1);
+                weight = TLanes.Broadcast(w2[t]);
+                a2 = TLanes.MultiplyAdd(weight, x, a2);
+                b2 = TLanes.MultiplyAdd(weight, y, b2);
+                weight = TLanes.Broadcast(w3[t]);
+                a3 = TLanes.MultiplyAdd(weight, x, a3);
+                b3 = TLanes.MultiplyAdd(weight, y, b3);
+            }
+
+            TLanes.Store(a0, accumulators + i);
+            TLanes.Store(b0, accumulators + j);
+            TLanes.Store(a1, second + i);
+            TLanes.Store(b1, second + j);
+            TLanes.Store(a2, third + i);
+            TLanes.Store(b2, third + j);
+            TLanes.Store(a3, fourth + i);
+            TLanes.Store(b3, fourth + j);
+        }
+
+        if (i < valueDim)
+        {
+            for (var state = 0; state < Together; state++)
+            {
+                Accumulate(i, accumulators + ((long)state * valueDim), corrections[state], weights + (state * pageSize), values, from, to);
+            }
         }
     }
 
@@ -259,12 +408,12 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     {
         var inverse = 1f / sum;
         var i = 0;
-        for (var factor = TLanes.Broadcast(inverse); i + TLanes.Width <= HeadDim; i += TLanes.Width)
+        for (var factor = TLanes.Broadcast(inverse); i + TLanes.Width <= ValueDim; i += TLanes.Width)
         {
             TLanes.Store(TLanes.Multiply(TLanes.Load(accumulator + i), factor), output + i);
         }
 
-        for (; i < HeadDim; i++)
+        for (; i < ValueDim; i++)
         {
             output[i] = accumulator[i] * inverse;
         }

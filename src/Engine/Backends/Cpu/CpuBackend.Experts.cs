@@ -19,6 +19,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             WeightsStride = plan.Weights.Stride,
             Ids = (int*)_experts.Ids.Address,
             Correction = routing.Correction is null ? null : (float*)routing.Correction.Address,
+            Factors = routing.Factors is null ? null : (float*)routing.Factors.Address,
             Experts = routing.Experts,
             Chosen = routing.Chosen,
             Groups = routing.Groups,
@@ -36,6 +37,12 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
 
     public void ExpertLinear(Rows x, ExpertPlan plan, ReadOnlySpan<Projection[]> experts, Rows output, int places)
     {
+        if (experts[0][0].Matrix.Packed is not null)
+        {
+            PackedExpertLinear(x, plan, experts, output, places);
+            return;
+        }
+
         switch (experts[0][0].Matrix.Type)
         {
             case DType.BF16:
@@ -111,7 +118,15 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             }
         }
 
-        var input = Arranged<TWeights>(x, places, out var stride);
+        var rowsOfOne = (places + touchedCount - 1) / touchedCount;
+        if (IsAssembled(experts[0][0].Matrix.Type))
+        {
+            var assembled = new AssembledExpertKernel { Product = Assembled(x, output, places, perExpert), Outputs = outputs, Targets = targets, Starts = starts, Touched = touched };
+            Share(ref assembled, checked(touchedCount * outputs), AssembledLinearKernel.Grain(rowsOfOne, x.Columns, outputs, Threads), (long)places * outputs * x.Columns);
+            return;
+        }
+
+        var input = Arranged<TWeights>(Rounded(x, places), places, out var stride);
         var job = new ExpertLinearKernel<TLanes, V, TWeights>
         {
             Product = new LinearKernel<TLanes, V, TWeights>
@@ -128,7 +143,6 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             Starts = starts,
             Touched = touched,
         };
-        var rowsOfOne = (places + touchedCount - 1) / touchedCount;
         Share(ref job, checked(touchedCount * outputs), LinearKernel<TLanes, V, TWeights>.Grain(rowsOfOne, x.Columns, outputs, Threads), (long)places * outputs * x.Columns);
     }
 

@@ -49,7 +49,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             Width = width,
             Silu = activation is not null,
         };
-        Share(ref job, ShortConvolutionKernel<TLanes, V>.Pieces(x.Columns) * step.SequenceCount, 4, (long)step.TokenCount * x.Columns * (width + (job.Silu ? 8 : 0)));
+        Share(ref job, ShortConvolutionKernel<TLanes, V>.Pieces(x.Columns) * step.SequenceCount, 1, (long)step.TokenCount * x.Columns * (width + (job.Silu ? 8 : 0)));
     }
 
     public void SelectiveScan(in StepInputs step, int state, Rows xbc, Rows steps, ScanWeights weights, ScanShape shape, Rows output)

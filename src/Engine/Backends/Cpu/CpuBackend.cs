@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using KvPrefetch.Engine.Backends.Cpu.Assembly;
 using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Engine.Backends.Cpu;
@@ -16,11 +17,13 @@ internal enum VectorWidth
 /// <summary>Makes CPU backends.</summary>
 internal static class CpuBackend
 {
-    /// <param name="threads">Threads that compute; 0 takes the processors this process may use.</param>
+    /// <param name="threads">Threads that compute; 0 takes the physical cores that this process may use.</param>
     /// <param name="width">Tests name a width; everybody else takes the default.</param>
-    public static IBackend Create(int threads = 0, VectorWidth width = VectorWidth.Auto)
+    /// <param name="arithmetic">What products do to activations.</param>
+    /// <param name="kernels">Which kernels serve.</param>
+    public static IBackend Create(int threads = 0, VectorWidth width = VectorWidth.Auto, Arithmetic arithmetic = Arithmetic.Exact, CpuKernels kernels = CpuKernels.Auto)
     {
-        threads = threads > 0 ? threads : Environment.ProcessorCount;
+        threads = threads > 0 ? threads : Processors.Physical;
         if (width == VectorWidth.Auto)
         {
             width = Vector512.IsHardwareAccelerated ? VectorWidth.Bits512 : Vector256.IsHardwareAccelerated ? VectorWidth.Bits256 : VectorWidth.Bits128;
@@ -28,9 +31,9 @@ internal static class CpuBackend
 
         return width switch
         {
-            VectorWidth.Bits512 => new CpuBackend<Lanes512, Vector512<float>>(threads),
-            VectorWidth.Bits256 => new CpuBackend<Lanes256, Vector256<float>>(threads),
-            _ => new CpuBackend<Lanes128, Vector128<float>>(threads),
+            VectorWidth.Bits512 => new CpuBackend<Lanes512, Vector512<float>>(threads, arithmetic, kernels),
+            VectorWidth.Bits256 => new CpuBackend<Lanes256, Vector256<float>>(threads, arithmetic, kernels),
+            _ => new CpuBackend<Lanes128, Vector128<float>>(threads, arithmetic, kernels),
         };
     }
 }
@@ -44,12 +47,20 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     private const long WorthSharing = 64 * 1024;
 
     private readonly WorkerPool _pool;
+    private bool _disposed;
     private DeviceBuffer _arranged = DeviceBuffer.OnHost(DType.F32, 1);
     private DeviceBuffer _attentionScratch = DeviceBuffer.OnHost(DType.F32, 1);
 
-    public CpuBackend(int threads) => _pool = new WorkerPool(threads);
+    public CpuBackend(int threads, Arithmetic arithmetic, CpuKernels kernels)
+    {
+        (_pool, _arithmetic) = (WorkerPool.Rent(threads), arithmetic);
+        if (arithmetic == Arithmetic.Fast && kernels == CpuKernels.Auto && AssembledKernels.Current is { } assembled)
+        {
+            _kernels = assembled.Dots;
+        }
+    }
 
-    public string Name => $"cpu ({TLanes.Width * 32}-bit vectors)";
+    public string Name => $"cpu ({TLanes.Width * 32}-bit vectors{(_kernels is null ? "" : ", assembled products")})";
     public int Threads => _pool.Threads;
 
     public Weight LoadMatrix(string name, DType type, int rows, int columns, nint address) => HostFloats.CanRead(type)
@@ -69,18 +80,11 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     public Rows AllocateRows(int rows, int columns) => new(DeviceBuffer.OnHost(DType.F32, checked((long)rows * columns)), columns, columns);
     public DeviceBuffer AllocateInts(int length) => DeviceBuffer.OnHost(DType.I32, length);
 
-    public KvPages AllocateKvPages(int layers, int pages, int pageSize, int kvHeads, int headDim)
-    {
-        if (pageSize % 16 != 0)
-        {
-            throw new ArgumentOutOfRangeException(nameof(pageSize), pageSize, "A page holds a multiple of 16 tokens.");
-        }
+    public KvPages AllocateKvPages(KvLayout layout, IReadOnlyList<int> pages) => layout.PageSize % 16 == 0
+        ? KvPages.OnHost(layout, pages)
+        : throw new ArgumentOutOfRangeException(nameof(layout), layout.PageSize, "A page holds a multiple of 16 tokens.");
 
-        DeviceBuffer[] Slabs() => [.. Enumerable.Range(0, layers).Select(_ => DeviceBuffer.OnHost(DType.F32, checked((long)pages * kvHeads * pageSize * headDim)))];
-        return new KvPages(Slabs(), Slabs(), pages, pageSize, kvHeads, headDim);
-    }
-
-    public long KvPageBytes(int layers, int pageSize, int kvHeads, int headDim) => checked(2L * layers * pageSize * kvHeads * headDim * sizeof(float));
+    public long KvPageBytes(KvLayer layer, int pageSize) => checked((layer.KeyElements(pageSize) + layer.ValueElements(pageSize)) * sizeof(float));
 
     public void Upload(ReadOnlySpan<int> source, DeviceBuffer destination) => source.CopyTo(new Span<int>((void*)destination.Address, checked((int)destination.Length)));
 
@@ -92,6 +96,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         {
             Table = (byte*)table.Data.Address,
             Type = table.Type,
+            TableRows = table.Rows,
             Ids = Ints(ids),
             Scale = scale,
             Output = Floats(output),
@@ -173,15 +178,49 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         ShareRows(ref job, rows, (cap == 0 ? 1L : 8L) * x.Columns);
     }
 
+    public void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows)
+    {
+        var job = new MagnitudeKernel<TLanes, V>
+        {
+            X = Floats(x),
+            XStride = x.Stride,
+            Reference = Floats(reference),
+            ReferenceStride = reference.Stride,
+            Floor = floor,
+            Output = Floats(output),
+            OutputStride = output.Stride,
+            Columns = x.Columns,
+        };
+        ShareRows(ref job, rows, x.Columns);
+    }
+
+    public void CutBelow(Rows x, float deviations, int rows)
+    {
+        var job = new CutKernel<TLanes, V> { X = Floats(x), XStride = x.Stride, Deviations = deviations, Columns = x.Columns };
+        ShareRows(ref job, rows, x.Columns);
+    }
+
     public void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows)
     {
         // Matrices of one type go together; a checkpoint may mix types.
         var targets = stackalloc LinearTarget[projections.Length];
         for (var i = 0; i < projections.Length;)
         {
+            int first = i, count = 0, outputs = 0;
+            if (projections[i].Matrix.Packed is not null)
+            {
+                for (; i < projections.Length && projections[i].Matrix.Packed is not null; i++)
+                {
+                    outputs += projections[i].Matrix.Rows;
+                }
+
+                PackedLinear(x, projections[first..i], output, rows);
+                output = output.Slice(outputs, output.Columns - outputs);
+                continue;
+            }
+
             var type = projections[i].Matrix.Type;
-            int count = 0, outputs = 0;
-            for (; i < projections.Length && projections[i].Matrix.Type == type; i++)
+            for (; i < projections.Length && projections[i].Matrix.Packed is null && projections[i].Matrix.Type == type; i++)
             {
                 var (matrix, bias) = projections[i];
                 targets[count++] = new LinearTarget((byte*)matrix.Data.Address, bias is null ? null : (float*)bias.Address, matrix.Rows, outputs);
@@ -224,12 +263,13 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Values = (float*)step.Pages.Values(layer).Address,
             Positions = Ints(step.Positions),
             RowStarts = Ints(step.RowStarts),
-            BlockTableStarts = Ints(step.BlockTableStarts),
+            BlockTableStarts = Ints(step.TableStarts(layer)),
             BlockTables = Ints(step.BlockTables),
             Heads = shape.Heads,
             KvHeads = shape.KvHeads,
             HeadDim = shape.HeadDim,
             PageSize = step.Pages.PageSize,
+            ValuesInKeys = shape.ValuesInKeys > 0,
         };
         ShareRows(ref job, step.TokenCount, shape.QkvColumns);
     }
@@ -248,7 +288,14 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             context += (long)rows * (positions[rowStarts[s + 1] - 1] + 1);
         }
 
-        Grow(ref _attentionScratch, Threads * AttentionKernel<TLanes, V>.ScratchFloats(group, shape.HeadDim, pageSize));
+        // A single decoding sequence over few KV heads would leave threads idle: they share the query heads of a group then.
+        var parts = 1;
+        while (blocks * shape.KvHeads * parts < Threads && group % (2 * parts) == 0 && group / parts >= 2 * AttentionKernel<TLanes, V>.Together)
+        {
+            parts *= 2;
+        }
+
+        Grow(ref _attentionScratch, Threads * AttentionKernel<TLanes, V>.ScratchFloats(group, shape.ValueDim, pageSize));
         var job = new AttentionKernel<TLanes, V>
         {
             Q = Floats(q),
@@ -259,12 +306,15 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Values = (float*)step.Pages.Values(layer).Address,
             Positions = positions,
             RowStarts = rowStarts,
-            BlockTableStarts = Ints(step.BlockTableStarts),
+            BlockTableStarts = Ints(step.TableStarts(layer)),
             BlockTables = Ints(step.BlockTables),
             Sequences = step.SequenceCount,
             KvHeads = shape.KvHeads,
             Group = group,
+            Parts = parts,
             HeadDim = shape.HeadDim,
+            ValueDim = shape.ValueDim,
+            ValuesInKeys = shape.ValuesInKeys > 0,
             PageSize = pageSize,
             Scale = shape.Scale,
             Window = shape.Window == 0 ? int.MaxValue : shape.Window,
@@ -274,7 +324,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             Blocks = blocks,
             Scratch = (float*)_attentionScratch.Address,
         };
-        Share(ref job, blocks * shape.KvHeads, 1, context * shape.QueryColumns);
+        Share(ref job, blocks * shape.KvHeads * parts, 1, context * shape.QueryColumns);
     }
 
     public void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows) => Activate(gateUp, output.Columns, activation, output, rows);
@@ -292,9 +342,17 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
 
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         _pool.Dispose();
         _arranged.Dispose();
         _attentionScratch.Dispose();
+        _unpacked.Dispose();
+        _rounded.Dispose();
         _experts.Dispose();
     }
 
@@ -354,6 +412,13 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
 
     private void Linear(DType type, Rows x, LinearTarget* targets, int count, int outputs, Rows output, int rows)
     {
+        if (IsAssembled(type))
+        {
+            AssembledLinear(x, targets, count, outputs, output, rows);
+            return;
+        }
+
+        x = Rounded(x, rows);
         switch (type)
         {
             case DType.BF16:

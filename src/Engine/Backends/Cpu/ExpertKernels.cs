@@ -18,6 +18,9 @@ internal unsafe struct RouteKernel : IParallelJob
 
     /// <summary>Or null.</summary>
     public float* Correction;
+
+    /// <summary>Or null.</summary>
+    public float* Factors;
     public int Experts;
     public int Chosen;
     public int Groups;
@@ -69,7 +72,7 @@ internal unsafe struct RouteKernel : IParallelJob
         var divisor = Normalised ? sum + Epsilon : 1f;
         for (var c = 0; c < Chosen; c++)
         {
-            weights[c] = weights[c] / divisor * Scale;
+            weights[c] = weights[c] / divisor * (Factors is null ? Scale : Scale * Factors[ids[c]]);
         }
     }
 
@@ -126,7 +129,7 @@ internal unsafe struct RouteKernel : IParallelJob
 
         for (var e = 0; e < Experts; e++)
         {
-            candidates[e] = groupsLeft[e / size] == 0 ? candidates[e] : 0;
+            candidates[e] = groupsLeft[e / size] == 0 ? candidates[e] : float.NegativeInfinity;
         }
     }
 

@@ -370,7 +370,7 @@ internal unsafe struct ArrangeKernel<TLanes, V> : IParallelJob
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Arrange(float* x, float* output, int columns)
+    public static void Arrange(float* x, float* output, int columns)
     {
         var k = 0;
         for (; k + (2 * TLanes.Width) <= columns; k += 2 * TLanes.Width)

@@ -51,11 +51,26 @@ internal unsafe struct MultiplyKernel<TLanes, V, TActivation> : IParallelJob
             }
             else
             {
-                for (var i = 0; i < Columns; i++)
+                for (var part = 0; part < Columns / Span; part++)
                 {
-                    output[i] = x[i] * (float)Constants.Of(gate[i / Span]);
+                    Scale(x + ((long)part * Span), (float)Constants.Of(gate[part]), output + ((long)part * Span));
                 }
             }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Scale(float* x, float factor, float* output)
+    {
+        var i = 0;
+        for (var all = TLanes.Broadcast(factor); i + TLanes.Width <= Span; i += TLanes.Width)
+        {
+            TLanes.Store(TLanes.Multiply(TLanes.Load(x + i), all), output + i);
+        }
+
+        for (; i < Span; i++)
+        {
+            output[i] = x[i] * factor;
         }
     }
 

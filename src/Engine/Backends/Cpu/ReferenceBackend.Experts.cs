@@ -15,12 +15,12 @@ internal sealed unsafe partial class ReferenceBackend
             var candidates = scores.Select((s, e) => s + (routing.Correction is null ? 0 : Floats(routing.Correction)[e])).ToArray();
             var size = routing.Experts / routing.Groups;
             var groups = Best([.. candidates.Chunk(size).Select(g => g.OrderDescending().Take(routing.GroupBest).Sum())], routing.ChosenGroups);
-            var chosen = Best([.. candidates.Select((c, e) => groups.Contains(e / size) ? c : 0)], routing.Chosen);
+            var chosen = Best([.. candidates.Select((c, e) => groups.Contains(e / size) ? c : double.NegativeInfinity)], routing.Chosen);
             var total = routing.Normalised ? chosen.Sum(e => scores[e]) + routing.Epsilon : 1;
             for (var c = 0; c < routing.Chosen; c++)
             {
                 ids[(row * routing.Chosen) + c] = chosen[c];
-                Download(plan.Weights, row)[c] = (float)(scores[chosen[c]] / total * routing.Scale);
+                Download(plan.Weights, row)[c] = (float)(scores[chosen[c]] / total * routing.Scale * (routing.Factors is null ? 1 : Floats(routing.Factors)[chosen[c]]));
             }
         }
 

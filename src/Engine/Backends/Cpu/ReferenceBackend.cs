@@ -11,18 +11,16 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
     public Weight LoadMatrix(string name, DType type, int rows, int columns, nint address) =>
         new(name, type, rows, columns, new DeviceBuffer(address, type, (long)rows * columns, owner: null));
 
+    public Weight LoadPacked(string name, PackedMatrix matrix) => new(name, DType.U8, matrix.Rows, matrix.Columns, new DeviceBuffer(matrix.Codes, DType.U8, matrix.CodeBytes, owner: null)) { Packed = matrix };
+
     public DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0) => HostFloats.Vector(type, length, address, offset);
 
     public Rows AllocateRows(int rows, int columns) => new(DeviceBuffer.OnHost(DType.F32, (long)rows * columns), columns, columns);
     public DeviceBuffer AllocateInts(int length) => DeviceBuffer.OnHost(DType.I32, length);
 
-    public KvPages AllocateKvPages(int layers, int pages, int pageSize, int kvHeads, int headDim)
-    {
-        DeviceBuffer[] Slabs() => [.. Enumerable.Range(0, layers).Select(_ => DeviceBuffer.OnHost(DType.F32, (long)pages * kvHeads * pageSize * headDim))];
-        return new KvPages(Slabs(), Slabs(), pages, pageSize, kvHeads, headDim);
-    }
+    public KvPages AllocateKvPages(KvLayout layout, IReadOnlyList<int> pages) => KvPages.OnHost(layout, pages);
 
-    public long KvPageBytes(int layers, int pageSize, int kvHeads, int headDim) => checked(2L * layers * pageSize * kvHeads * headDim * sizeof(float));
+    public long KvPageBytes(KvLayer layer, int pageSize) => checked((layer.KeyElements(pageSize) + layer.ValueElements(pageSize)) * sizeof(float));
 
     public void Upload(ReadOnlySpan<int> source, DeviceBuffer destination) => source.CopyTo(new Span<int>((void*)destination.Address, (int)destination.Length));
 
@@ -32,7 +30,7 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
     {
         for (var t = 0; t < step.TokenCount; t++)
         {
-            WeightRow(table, Ints(ids)[t]).CopyTo(Download(output, t));
+            WeightRow(table, Ints(ids)[t] < table.Rows ? Ints(ids)[t] : 0).CopyTo(Download(output, t));
             ScaleAndCap(Row(output, t), scale, 0, 1);
         }
     }
@@ -102,6 +100,35 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
         }
     }
 
+    public void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows)
+    {
+        double MeanSquare(Rows view, int row) => Download(view, row).ToArray().Average(v => (double)v * v);
+
+        for (var row = 0; row < rows; row++)
+        {
+            var factor = Math.Sqrt(MeanSquare(reference, row)) / Math.Sqrt(Math.Max(MeanSquare(x, row), floor));
+            Span<float> from = Download(x, row), to = Download(output, row);
+            for (var i = 0; i < from.Length; i++)
+            {
+                to[i] = (float)(from[i] * factor);
+            }
+        }
+    }
+
+    public void CutBelow(Rows x, float deviations, int rows)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            var values = Download(x, row).ToArray();
+            var mean = values.Average(v => (double)v);
+            var cut = mean + (deviations * Math.Sqrt(values.Average(v => (v - mean) * (v - mean))));
+            foreach (ref var value in Download(x, row))
+            {
+                value = (float)Math.Max(0, value - cut);
+            }
+        }
+    }
+
     public void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows)
     {
         var column = 0;
@@ -163,8 +190,13 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
 
             for (var head = 0; head < shape.KvHeads; head++)
             {
-                row.Slice(shape.QueryColumns + (head * headDim), headDim).CopyTo(Slot(step, step.Pages.Keys(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
-                row.Slice(shape.QueryColumns + shape.KeyColumns + (head * headDim), headDim).CopyTo(Slot(step, step.Pages.Values(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
+                row.Slice(shape.QueryColumns + (head * headDim), headDim).CopyTo(Slot(step, layer, step.Pages.Keys(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
+                if (shape.ValuesInKeys > 0)
+                {
+                    continue;
+                }
+
+                row.Slice(shape.QueryColumns + shape.KeyColumns + (head * headDim), headDim).CopyTo(Slot(step, layer, step.Pages.Values(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
             }
         }
     }
@@ -184,7 +216,7 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
                 var weights = new double[context];
                 for (var c = from; c < context; c++)
                 {
-                    var key = Slot(step, step.Pages.Keys(layer), sequence, c, kvHead);
+                    var key = Slot(step, layer, step.Pages.Keys(layer), sequence, c, kvHead);
                     for (var i = 0; i < headDim; i++)
                     {
                         weights[c] += (double)query[i] * key[i];
@@ -203,13 +235,14 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
                     sum += weights[c];
                 }
 
-                var to = Download(output, t).Slice(head * headDim, headDim);
-                for (var i = 0; i < headDim; i++)
+                var to = Download(output, t).Slice(head * shape.ValueDim, shape.ValueDim);
+                var (slabs, first) = shape.ValuesInKeys > 0 ? (step.Pages.Keys(layer), headDim - shape.ValueDim) : (step.Pages.Values(layer), 0);
+                for (var i = 0; i < shape.ValueDim; i++)
                 {
                     var value = 0.0;
                     for (var c = from; c < context; c++)
                     {
-                        value += weights[c] / sum * Slot(step, step.Pages.Values(layer), sequence, c, kvHead)[i];
+                        value += weights[c] / sum * Slot(step, layer, slabs, sequence, c, kvHead)[first + i];
                     }
 
                     to[i] = (float)value;
@@ -259,6 +292,11 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
 
     private static float[] WeightRow(Weight weight, int row)
     {
+        if (weight.Packed is { } packed)
+        {
+            return [.. Enumerable.Range(0, weight.Columns).Select(k => PackedReader.Element(packed, row, k))];
+        }
+
         var values = new float[weight.Columns];
         HostFloats.Read((byte*)weight.Data.Address + ((long)row * weight.Columns * weight.Type.ByteSize()), weight.Type, values);
         return values;
@@ -275,11 +313,12 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
         return sequence;
     }
 
-    private static Span<float> Slot(in StepInputs step, DeviceBuffer slabs, int sequence, int position, int kvHead)
+    private static Span<float> Slot(in StepInputs step, int layer, DeviceBuffer slabs, int sequence, int position, int kvHead)
     {
-        var pages = step.Pages;
-        var page = Ints(step.BlockTables)[Ints(step.BlockTableStarts)[sequence] + (position / pages.PageSize)];
-        var slot = (((((long)page * pages.KvHeads) + kvHead) * pages.PageSize) + (position % pages.PageSize)) * pages.HeadDim;
-        return new Span<float>(Floats(slabs) + slot, pages.HeadDim);
+        var (pageSize, shape) = (step.Pages.PageSize, step.Pages.Layout.Layers[layer]);
+        var size = ReferenceEquals(slabs, step.Pages.Keys(layer)) ? shape.HeadDim : shape.ValueDim;
+        var page = Ints(step.BlockTables)[Ints(step.TableStarts(layer))[sequence] + (position / pageSize)];
+        var slot = (((((long)page * shape.KvHeads) + kvHead) * pageSize) + (position % pageSize)) * size;
+        return new Span<float>(Floats(slabs) + slot, size);
     }
 }

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace KvPrefetch.Engine.Backends.Cpu;
 
-/// <summary>Turns q in its row and k on its way into the page, stores k (transposed in its slab) and v. </summary>
+/// <summary>Turns q in its row and k on its way into the page, stores k (transposed in its slab) and v.</summary>
 internal unsafe struct RotateAndStoreKernel<TLanes, V> : IParallelJob
     where TLanes : ILanes<V>
     where V : struct
@@ -25,6 +25,9 @@ internal unsafe struct RotateAndStoreKernel<TLanes, V> : IParallelJob
     public int KvHeads;
     public int HeadDim;
     public int PageSize;
+
+    /// <summary>Values are a part of the keys, which lie <c>[pageSize][headDim]</c> then.</summary>
+    public bool ValuesInKeys;
 
     public readonly void Run(int from, int end, int thread)
     {
@@ -63,6 +66,12 @@ internal unsafe struct RotateAndStoreKernel<TLanes, V> : IParallelJob
         for (var head = 0; head < KvHeads; head++, k += HeadDim, v += HeadDim)
         {
             var slab = (((long)table[position / PageSize] * KvHeads) + head) * PageSize * HeadDim;
+            if (ValuesInKeys)
+            {
+                new ReadOnlySpan<float>(k, HeadDim).CopyTo(new Span<float>(Keys + slab + ((long)slot * HeadDim), HeadDim));
+                continue;
+            }
+
             var keys = Keys + slab + slot;
             for (var i = 0; i < HeadDim; i++)
             {

@@ -225,6 +225,9 @@ internal unsafe struct EmbedKernel : IParallelJob
 {
     public byte* Table;
     public DType Type;
+
+    /// <summary>Rows of the table; an id beyond takes the first.</summary>
+    public int TableRows;
     public int* Ids;
     public float Scale;
     public float* Output;
@@ -236,7 +239,7 @@ internal unsafe struct EmbedKernel : IParallelJob
         for (var row = from; row < end; row++)
         {
             var output = new Span<float>(Output + (row * OutputStride), Columns);
-            HostFloats.Read(Table + ((long)Ids[row] * Columns * Type.ByteSize()), Type, output);
+            HostFloats.Read(Table + ((Ids[row] < TableRows ? (long)Ids[row] : 0) * Columns * Type.ByteSize()), Type, output);
             if (Scale != 1)
             {
                 for (var i = 0; i < output.Length; i++)

@@ -51,9 +51,14 @@ internal unsafe struct SelectiveScanKernel<TLanes, V> : IParallelJob
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Token(float* state, float* x, float* b, float* c, float decay, float step, float skip, float* output)
     {
-        var stateSize = Shape.StateSize;
+        int stateSize = Shape.StateSize, i = 0;
+        for (; i + 4 <= Shape.HeadDim; i += 4, state += 4 * stateSize)
+        {
+            FourRows(state, x + i, b, c, decay, step, skip, output + i);
+        }
+
         var keep = TLanes.Broadcast(decay);
-        for (var i = 0; i < Shape.HeadDim; i++, state += stateSize)
+        for (; i < Shape.HeadDim; i++, state += stateSize)
         {
             var input = step * x[i];
             V inputs = TLanes.Broadcast(input), sums = TLanes.Zero;
@@ -65,15 +70,54 @@ internal unsafe struct SelectiveScanKernel<TLanes, V> : IParallelJob
                 sums = TLanes.MultiplyAdd(s, TLanes.Load(c + n), sums);
             }
 
-            var sum = TLanes.Sum(sums);
-            for (; n < stateSize; n++)
-            {
-                state[n] = (state[n] * decay) + (input * b[n]);
-                sum += state[n] * c[n];
-            }
-
-            output[i] = sum + (skip * x[i]);
+            output[i] = Rest(state, input, b, c, decay, n, TLanes.Sum(sums)) + (skip * x[i]);
         }
+    }
+
+    /// <summary>The same for four rows side by side, which share B and C; a sum waits for no other then.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void FourRows(float* state, float* x, float* b, float* c, float decay, float step, float skip, float* output)
+    {
+        var stateSize = Shape.StateSize;
+        float* t0 = state, t1 = t0 + stateSize, t2 = t1 + stateSize, t3 = t2 + stateSize;
+        float x0 = step * x[0], x1 = step * x[1], x2 = step * x[2], x3 = step * x[3];
+        V keep = TLanes.Broadcast(decay), i0 = TLanes.Broadcast(x0), i1 = TLanes.Broadcast(x1), i2 = TLanes.Broadcast(x2), i3 = TLanes.Broadcast(x3);
+        V s0 = TLanes.Zero, s1 = s0, s2 = s0, s3 = s0;
+        var n = 0;
+        for (; n + TLanes.Width <= stateSize; n += TLanes.Width)
+        {
+            V inward = TLanes.Load(b + n), outward = TLanes.Load(c + n);
+            var s = TLanes.MultiplyAdd(i0, inward, TLanes.Multiply(TLanes.Load(t0 + n), keep));
+            TLanes.Store(s, t0 + n);
+            s0 = TLanes.MultiplyAdd(s, outward, s0);
+            s = TLanes.MultiplyAdd(i1, inward, TLanes.Multiply(TLanes.Load(t1 + n), keep));
+            TLanes.Store(s, t1 + n);
+            s1 = TLanes.MultiplyAdd(s, outward, s1);
+            s = TLanes.MultiplyAdd(i2, inward, TLanes.Multiply(TLanes.Load(t2 + n), keep));
+            TLanes.Store(s, t2 + n);
+            s2 = TLanes.MultiplyAdd(s, outward, s2);
+            s = TLanes.MultiplyAdd(i3, inward, TLanes.Multiply(TLanes.Load(t3 + n), keep));
+            TLanes.Store(s, t3 + n);
+            s3 = TLanes.MultiplyAdd(s, outward, s3);
+        }
+
+        var sums = TLanes.Sum4(s0, s1, s2, s3);
+        output[0] = Rest(t0, x0, b, c, decay, n, sums[0]) + (skip * x[0]);
+        output[1] = Rest(t1, x1, b, c, decay, n, sums[1]) + (skip * x[1]);
+        output[2] = Rest(t2, x2, b, c, decay, n, sums[2]) + (skip * x[2]);
+        output[3] = Rest(t3, x3, b, c, decay, n, sums[3]) + (skip * x[3]);
+    }
+
+    /// <summary>Elements of a row that fill no vector.</summary>
+    private readonly float Rest(float* state, float input, float* b, float* c, float decay, int n, float sum)
+    {
+        for (; n < Shape.StateSize; n++)
+        {
+            state[n] = (state[n] * decay) + (input * b[n]);
+            sum += state[n] * c[n];
+        }
+
+        return sum;
     }
 }
 

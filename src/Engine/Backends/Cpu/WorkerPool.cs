@@ -12,7 +12,8 @@ internal interface IParallelJob
 
 /// <summary>A fixed team of threads that share out the items of one job at a time, a few at once, so that all end together. The caller takes part: a pool of one has no threads of its own.
 /// <para>A worker takes part in a job only once it has entered it, and the caller waits only for those that did: on a busy machine a worker that the system keeps waiting holds nobody up.
-/// Workers spin for a moment between jobs (a decode step is a hundred short ones) and then sleep until the next.</para></summary>
+/// Workers spin for a moment between jobs (a decode step is a hundred short ones) and then sleep until the next.</para>
+/// <para>Engines of one process that ask for as many threads get the same team, and their jobs take turns: two engines at work are no more threads than one.</para></summary>
 internal sealed unsafe class WorkerPool : IDisposable
 {
     // About 50 us: longer than the serial work between two jobs of a step, far shorter than anybody notices on an idle machine.
@@ -22,6 +23,9 @@ internal sealed unsafe class WorkerPool : IDisposable
     private const long Open = 1L << 31;
     private const long Inside = Open - 1;
 
+    private static readonly Dictionary<int, WorkerPool> Teams = [];
+
+    private readonly Lock _turn = new();
     private readonly Thread[] _workers;
     private readonly SemaphoreSlim[] _wake;
     private readonly int[] _asleep;
@@ -31,11 +35,11 @@ internal sealed unsafe class WorkerPool : IDisposable
     private int _grain;
     private int _next;
     private long _state;
+    private int _users;
     private volatile bool _stop;
 
-    public WorkerPool(int threads)
+    private WorkerPool(int threads)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         Threads = threads;
         _workers = new Thread[threads - 1];
         _wake = new SemaphoreSlim[threads - 1];
@@ -51,7 +55,26 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     public int Threads { get; }
 
-    /// <summary>Computes all items and returns when the last is done. One caller at a time.</summary>
+    /// <summary>Whether all workers sleep: then an idle pool costs nothing.</summary>
+    public bool IsAsleep => _asleep.All(a => Volatile.Read(ref a) != 0);
+
+    /// <summary>The process's team of this many threads, the caller of a job included. Dispose it once for every time it was rented.</summary>
+    public static WorkerPool Rent(int threads)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        lock (Teams)
+        {
+            if (!Teams.TryGetValue(threads, out var pool))
+            {
+                Teams[threads] = pool = new WorkerPool(threads);
+            }
+
+            pool._users++;
+            return pool;
+        }
+    }
+
+    /// <summary>Computes all items and returns when the last is done. Callers on several threads take turns.</summary>
     /// <param name="job">What to do with items; may live on the caller's stack.</param>
     /// <param name="items">How many there are.</param>
     /// <param name="grain">How many a thread takes at once.</param>
@@ -64,6 +87,15 @@ internal sealed unsafe class WorkerPool : IDisposable
             return;
         }
 
+        lock (_turn)
+        {
+            Share(ref job, items, grain);
+        }
+    }
+
+    private void Share<TJob>(ref TJob job, int items, int grain)
+        where TJob : unmanaged, IParallelJob
+    {
         fixed (TJob* pointer = &job)
         {
             _entry = &Share<TJob>;
@@ -80,9 +112,14 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     public void Dispose()
     {
-        if (_stop)
+        lock (Teams)
         {
-            return;
+            if (--_users > 0)
+            {
+                return;
+            }
+
+            Teams.Remove(Threads);
         }
 
         _stop = true;

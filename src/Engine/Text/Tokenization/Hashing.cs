@@ -43,6 +43,37 @@ internal static class Hashing
         return high ^ low;
     }
 
+    /// <summary>Equality of short byte strings. The framework's is made for long ones, and slow in a fresh process.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Same(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right)
+    {
+        if (left.Length != right.Length)
+        {
+            return false;
+        }
+
+        ref var a = ref MemoryMarshal.GetReference(left);
+        ref var b = ref MemoryMarshal.GetReference(right);
+        nint i = 0;
+        for (; i <= left.Length - 8; i += 8)
+        {
+            if (Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref a, i)) != Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref b, i)))
+            {
+                return false;
+            }
+        }
+
+        for (; i < left.Length; i++)
+        {
+            if (Unsafe.Add(ref a, i) != Unsafe.Add(ref b, i))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>The power of two that holds <paramref name="count"/> entries at most half full.</summary>
     public static int TableSize(int count) => (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(16, checked(count * 2L)));
 }

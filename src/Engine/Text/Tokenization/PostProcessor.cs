@@ -11,7 +11,23 @@ internal sealed class PostProcessor(IReadOnlyList<int> items)
     public IReadOnlyList<int> Items { get; } = items;
 
     /// <summary>What <paramref name="outer"/> does to the result of this.</summary>
-    public PostProcessor Then(PostProcessor outer) => new(outer.Items.SelectMany(item => item == Text ? Items : [item]).ToArray());
+    public PostProcessor Then(PostProcessor outer)
+    {
+        var items = new List<int>();
+        foreach (var item in outer.Items)
+        {
+            if (item == Text)
+            {
+                items.AddRange(Items);
+            }
+            else
+            {
+                items.Add(item);
+            }
+        }
+
+        return new PostProcessor(items);
+    }
 
     public int[] Apply(ReadOnlySpan<int> ids)
     {

@@ -19,11 +19,7 @@ public sealed class Tokenizer
     private readonly Normalizer? _normalizer;
     private readonly PreTokenizer? _preTokenizer;
     private readonly PostProcessor _postProcessor;
-    private readonly AddedTokenMatcher? _rawMatcher;
-    private readonly AddedTokenMatcher? _normalizedMatcher;
-    private readonly Dictionary<string, int> _addedIds = new(StringComparer.Ordinal);
-    private readonly bool[] _special;
-    private readonly HashSet<int> _added = [];
+    private readonly AddedVocabulary _added;
     private readonly DecodePipeline _decoder;
     private readonly ConcurrentBag<EncodeState> _states = [];
 
@@ -33,23 +29,8 @@ public sealed class Tokenizer
         _normalizer = parts.Normalizer;
         _preTokenizer = parts.PreTokenizer;
         _postProcessor = parts.PostProcessor;
-        VocabularySize = Math.Max(_model.Vocabulary.IdLimit, parts.AddedTokens.Select(token => token.Id + 1).DefaultIfEmpty(0).Max());
-        _special = new bool[VocabularySize];
-        var added = new Dictionary<int, byte[]>();
-        List<(string, AddedToken)> raw = [], normalized = [];
-        foreach (var token in parts.AddedTokens)
-        {
-            _addedIds[token.Content] = token.Id;
-            _special[token.Id] |= token.Special;
-            _added.Add(token.Id);
-            var text = token.Normalized ? Normalize(token.Content) : token.Content;
-            added[token.Id] = Encoding.UTF8.GetBytes(text);
-            (token.Normalized ? normalized : raw).Add((text, token));
-        }
-
-        _rawMatcher = raw.Count > 0 ? new AddedTokenMatcher(raw) : null;
-        _normalizedMatcher = normalized.Count > 0 ? new AddedTokenMatcher(normalized) : null;
-        _decoder = new DecodePipeline(_model.Vocabulary, added, SkippedIds(parts.AddedTokens, added), parts.Decoder);
+        _added = parts.Added;
+        _decoder = parts.Decoding;
     }
 
     /// <summary>Reads tokenizer.json of the folder, or else its tokenizer.model (SentencePiece); null where it has neither.</summary>
@@ -76,10 +57,10 @@ public sealed class Tokenizer
     public static Tokenizer Load(string folder)
         => TryLoad(folder) ?? throw TokenizerErrors.Format("TokenizerMissing", $"The folder '{TokenizerErrors.Shown(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)))}' has neither {FileName} nor {SentencePieceName}.");
 
-    internal static Tokenizer Parse(TokenizerFile file) => new(TokenizerLoader.Load(file));
+    internal static Tokenizer Parse(byte[] json) => new(TokenizerLoader.Load(json));
 
     /// <summary>Highest id plus one, added tokens included.</summary>
-    public int VocabularySize { get; }
+    public int VocabularySize => _added.IdLimit;
 
     /// <summary>Ids of a text in which added tokens (control tokens too) are recognised, as the reference library does. Lone surrogates count as U+FFFD.</summary>
     /// <param name="text">Any text.</param>
@@ -170,7 +151,7 @@ public sealed class Tokenizer
     public bool TryGetId(string token, out int id)
     {
         ArgumentNullException.ThrowIfNull(token);
-        if (!_addedIds.TryGetValue(token, out id))
+        if (!_added.TryGetId(token, out id))
         {
             id = _model.Vocabulary.Find(Encoding.UTF8.GetBytes(token));
         }
@@ -202,10 +183,10 @@ public sealed class Tokenizer
     }
 
     /// <summary>True for tokens that are recognised in template text itself.</summary>
-    internal bool IsAdded(int id) => _added.Contains(id);
+    internal bool IsAdded(int id) => _added.IsAdded(id);
 
     /// <summary>True for added tokens marked special.</summary>
-    public bool IsSpecial(int id) => (uint)id < (uint)_special.Length && _special[id];
+    public bool IsSpecial(int id) => _added.IsSpecial(id);
 
     /// <summary>A detokenizer for one stream of ids.</summary>
     public StreamingDetokenizer CreateDetokenizer(bool skipSpecialTokens = true) => new(_decoder, skipSpecialTokens);
@@ -215,7 +196,7 @@ public sealed class Tokenizer
         state.Ids.Clear();
         var found = state.RawMatches;
         found.Clear();
-        _rawMatcher?.FindAll(text, taint, found);
+        _added.Raw?.FindAll(text, taint, found);
         var at = 0;
         foreach (var match in found)
         {
@@ -239,7 +220,7 @@ public sealed class Tokenizer
         state.Text.Reset(tracksTaint: !taint.IsEmpty);
         state.Text.Append(text[start..end], taint.IsEmpty ? taint : taint[start..end]);
         _normalizer?.Apply(state);
-        if (_normalizedMatcher is null)
+        if (_added.Normalized is null)
         {
             EncodePieces(state);
             return;
@@ -247,7 +228,7 @@ public sealed class Tokenizer
 
         var found = state.NormalizedMatches;
         found.Clear();
-        _normalizedMatcher.FindAll(state.Text.Span, state.Text.Taint, found);
+        _added.Normalized.FindAll(state.Text.Span, state.Text.Taint, found);
         if (found.Count == 0)
         {
             EncodePieces(state);
@@ -291,44 +272,6 @@ public sealed class Tokenizer
         {
             _model.Encode(text[piece.Start..piece.End], state);
         }
-    }
-
-    private string Normalize(string text)
-    {
-        if (_normalizer is null)
-        {
-            return text;
-        }
-
-        var state = Rent();
-        state.Text.Reset(tracksTaint: false);
-        state.Text.Append(text);
-        _normalizer.Apply(state);
-        var normalized = state.Text.Span.ToString();
-        Return(state);
-        return normalized;
-    }
-
-    /// <summary>Ids left out when special tokens are skipped: by text, as the reference does it.</summary>
-    private bool[] SkippedIds(IReadOnlyList<AddedToken> tokens, Dictionary<int, byte[]> texts)
-    {
-        var skipped = new bool[VocabularySize];
-        var contents = tokens.Where(token => token.Special).Select(token => token.Content).ToHashSet(StringComparer.Ordinal);
-        foreach (var content in contents)
-        {
-            var id = _model.Vocabulary.Find(Encoding.UTF8.GetBytes(content));
-            if (id >= 0)
-            {
-                skipped[id] = true;
-            }
-        }
-
-        foreach (var (id, text) in texts)
-        {
-            skipped[id] = contents.Contains(Encoding.UTF8.GetString(text));
-        }
-
-        return skipped;
     }
 
     private EncodeState Rent() => _states.TryTake(out var state) ? state : new EncodeState();

@@ -12,7 +12,7 @@ internal sealed class AddedTokenMatcher
     public const int MaxContent = 1024;
 
     private readonly SearchValues<char> _firstChars;
-    private readonly Dictionary<(int Node, char Next), int> _edges = [];
+    private readonly Dictionary<ulong, int> _edges = [];
     private readonly List<AddedToken?> _tokenAt = [null];
 
     /// <param name="tokens">Tokens with the text to look for, which for normalized ones is not their content.</param>
@@ -30,10 +30,10 @@ internal sealed class AddedTokenMatcher
             var node = 0;
             foreach (var c in text)
             {
-                if (!_edges.TryGetValue((node, c), out var next))
+                if (!_edges.TryGetValue(Edge(node, c), out var next))
                 {
                     next = _tokenAt.Count;
-                    _edges.Add((node, c), next);
+                    _edges.Add(Edge(node, c), next);
                     _tokenAt.Add(null);
                 }
 
@@ -102,7 +102,7 @@ internal sealed class AddedTokenMatcher
         int node = 0, longest = 0;
         for (var i = 0; i < text.Length; i++)
         {
-            if ((!taint.IsEmpty && taint[i] != 0) || !_edges.TryGetValue((node, text[i]), out node))
+            if ((!taint.IsEmpty && taint[i] != 0) || !_edges.TryGetValue(Edge(node, text[i]), out node))
             {
                 break;
             }
@@ -116,6 +116,8 @@ internal sealed class AddedTokenMatcher
 
         return longest;
     }
+
+    private static ulong Edge(int node, char next) => ((ulong)(uint)node << 16) | next;
 
     private static bool EndsWithWord(ReadOnlySpan<char> text) => !text.IsEmpty && CodePoints.Has(CodePoints.Before(text, text.Length, out _), CodePointFlags.Word);
 

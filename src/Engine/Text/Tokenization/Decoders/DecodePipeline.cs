@@ -7,17 +7,16 @@ internal sealed class DecodePipeline
 {
     private readonly byte[] _arena;
     private readonly int[] _start;
-    private readonly bool[] _special;
     private readonly bool[] _known;
+    private readonly AddedVocabulary _added;
     private readonly TokenDecoder[] _steps;
     private readonly bool _fused;
 
     /// <param name="vocabulary">The model's tokens.</param>
-    /// <param name="added">Text of added tokens by id; it counts where the vocabulary has another.</param>
-    /// <param name="special">Which ids a decoding without special tokens leaves out; one for every id.</param>
+    /// <param name="added">Added tokens; their text counts where the vocabulary has another.</param>
     /// <param name="steps">The decoder, flattened.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public DecodePipeline(Vocabulary vocabulary, Dictionary<int, byte[]> added, bool[] special, IReadOnlyList<TokenDecoder> steps)
+    public DecodePipeline(Vocabulary vocabulary, AddedVocabulary added, IReadOnlyList<TokenDecoder> steps)
     {
         var folded = 0;
         while (folded < steps.Count && steps[folded].IsMap && !_fused)
@@ -26,9 +25,9 @@ internal sealed class DecodePipeline
         }
 
         _steps = steps.Skip(folded).ToArray();
-        _special = special;
-        _known = new bool[special.Length];
-        _start = new int[special.Length + 1];
+        _added = added;
+        _known = new bool[added.IdLimit];
+        _start = new int[added.IdLimit + 1];
         var arena = new CollectStage();
         DecodeStage first = arena;
         for (var i = folded - 1; i >= 0; i--)
@@ -36,14 +35,14 @@ internal sealed class DecodePipeline
             first = new MapStage(steps[i], first);
         }
 
-        for (var id = 0; id < special.Length; id++)
+        for (var id = 0; id < _known.Length; id++)
         {
             _start[id] = arena.Bytes.Length;
-            var isAdded = added.TryGetValue(id, out var text);
-            _known[id] = isAdded || vocabulary.Contains(id);
+            var text = added.Text(id);
+            _known[id] = text is not null || vocabulary.Contains(id);
             if (_known[id])
             {
-                first.Push(isAdded ? text : vocabulary.Text(id));
+                first.Push(text ?? vocabulary.Text(id));
             }
         }
 
@@ -91,7 +90,7 @@ internal sealed class DecodePipeline
             throw new ArgumentOutOfRangeException(nameof(id), id, $"Token ids of this tokenizer are 0 to {_known.Length - 1}.");
         }
 
-        if (_known[id] && !(skipSpecialTokens && _special[id]))
+        if (_known[id] && !(skipSpecialTokens && _added.IsSkipped(id)))
         {
             stage.Push(_arena.AsSpan(_start[id].._start[id + 1]));
         }

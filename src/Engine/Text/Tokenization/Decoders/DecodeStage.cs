@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace KvPrefetch.Engine.Text.Tokenization;
 
 /// <summary>One running step of a decoding: takes tokens (UTF-8), hands on what is certain. After <see cref="FuseDecoder"/> the calls are parts of one long token.</summary>
@@ -19,6 +21,7 @@ internal sealed class CollectStage : DecodeStage
 
     public void Clear() => _count = 0;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Push(ReadOnlySpan<byte> token)
     {
         var needed = checked(_count + token.Length);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace KvPrefetch.Engine.Text.Tokenization;
@@ -8,6 +9,7 @@ internal sealed class ByteLevelDecoder : TokenDecoder
     public override bool IsMap => true;
     public override bool Fuses => true;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Map(ReadOnlySpan<byte> token, DecodeStage next)
     {
         var bytes = token.Length <= 256 ? stackalloc byte[256] : new byte[token.Length];
@@ -20,15 +22,16 @@ internal sealed class ByteLevelDecoder : TokenDecoder
 /// <summary>Replaces a pattern in each token.</summary>
 internal sealed class ReplaceDecoder(Pattern pattern, string content) : TokenDecoder
 {
-    private readonly byte[]? _literal = pattern is LiteralPattern literal ? Encoding.UTF8.GetBytes(literal.Text) : null;
+    private readonly byte[] _literal = pattern is LiteralPattern literal ? Encoding.UTF8.GetBytes(literal.Text) : [];
+    private readonly byte[] _content = Encoding.UTF8.GetBytes(content);
 
     public override bool IsMap => true;
 
     public override void Map(ReadOnlySpan<byte> token, DecodeStage next)
     {
-        if (_literal is not null && token.IndexOf(_literal) < 0)
+        if (_literal.Length > 0)
         {
-            next.Push(token);
+            MapLiteral(token, next);
             return;
         }
 
@@ -53,6 +56,30 @@ internal sealed class ReplaceDecoder(Pattern pattern, string content) : TokenDec
     }
 
     public override DecodeStage Start(DecodeStage next, bool fused) => fused ? new GatherStage(new MapStage(this, next)) : new MapStage(this, next);
+
+    /// <summary>Every token of a large vocabulary passes here at load, so no strings.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void MapLiteral(ReadOnlySpan<byte> token, DecodeStage next)
+    {
+        var size = checked(token.Length / _literal.Length * Math.Max(0, _content.Length - _literal.Length) + token.Length);
+        var result = size <= 512 ? stackalloc byte[512] : new byte[size];
+        int written = 0, at = 0;
+        while (at < token.Length)
+        {
+            if (token[at] == _literal[0] && token[at..].StartsWith(_literal))
+            {
+                _content.CopyTo(result[written..]);
+                written += _content.Length;
+                at += _literal.Length;
+            }
+            else
+            {
+                result[written++] = token[at++];
+            }
+        }
+
+        next.Push(result[..written]);
+    }
 }
 
 /// <summary>All tokens become one.</summary>
@@ -90,6 +117,7 @@ internal sealed class JoinDecoder : TokenDecoder
 /// <summary>Applies a stateless step to each token.</summary>
 internal sealed class MapStage(TokenDecoder decoder, DecodeStage next) : DecodeStage
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Push(ReadOnlySpan<byte> token) => decoder.Map(token, next);
 
     public override void End() => next.End();

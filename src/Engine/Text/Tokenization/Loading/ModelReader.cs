@@ -3,92 +3,85 @@ using System.Text.Json;
 
 namespace KvPrefetch.Engine.Text.Tokenization;
 
-/// <summary>Builds the model of a tokenizer.json.</summary>
-internal static class ModelReader
+/// <summary>Builds the model of a tokenizer.json: first its merges, then the model itself.</summary>
+internal sealed class ModelReader
 {
     private const string Where = "model";
 
-    /// <param name="file">The file.</param>
-    /// <param name="endsInBytes">The pre-tokenizer's last step is byte-level.</param>
-    public static TokenModel Read(TokenizerFile file, bool endsInBytes)
-    {
-        if (file.Vocabulary is not { } vocab)
-        {
-            throw TokenizerErrors.Format("InvalidField", "tokenizer.json: model.vocab is missing.");
-        }
+    private readonly TokenizerFile _file;
+    private readonly string _type;
+    private readonly Vocabulary _vocabulary;
+    private readonly double[] _scores;
 
+    /// <param name="file">The file.</param>
+    /// <param name="vocabulary">Its tokens.</param>
+    /// <param name="scores">Their scores, where it has any.</param>
+    public ModelReader(TokenizerFile file, Vocabulary vocabulary, double[]? scores)
+    {
+        _file = file;
+        _vocabulary = vocabulary;
+        _scores = scores ?? [];
         // Old files do not say which model they have.
-        var type = Text(file, "type")
+        _type = Text(file, "type")
             ?? (file.Merges is not null ? "BPE"
                 : file.Model.ContainsKey("max_input_chars_per_word") ? "WordPiece"
-                : file.ReaderOf(vocab) is var reader && reader.Read() && reader.TokenType == JsonTokenType.StartArray ? "Unigram" : "WordLevel");
-        switch (type)
+                : scores is not null ? "Unigram" : "WordLevel");
+        if (_type is not ("BPE" or "Unigram" or "WordPiece" or "WordLevel"))
         {
-            case "BPE":
-                return Bpe(file, vocab, endsInBytes);
-            case "Unigram":
-                return Unigram(file, vocab);
-            case "WordPiece":
-                return new WordPieceModel(
-                    Reserved(file, VocabularyReader.ReadObject(file, vocab)),
-                    Text(file, "unk_token") ?? throw JsonFields.Wrong("unk_token", Where, "is missing"),
-                    Text(file, "continuing_subword_prefix") ?? throw JsonFields.Wrong("continuing_subword_prefix", Where, "is missing"),
-                    file.Model.TryGetValue("max_input_chars_per_word", out var max) ? JsonFields.Number(max, "max_input_chars_per_word", Where) : 100);
-            case "WordLevel":
-                return new WordLevelModel(Reserved(file, VocabularyReader.ReadObject(file, vocab)), Text(file, "unk_token") ?? throw JsonFields.Wrong("unk_token", Where, "is missing"));
-            default:
-                throw TokenizerErrors.Unsupported(Where, type, "BPE, Unigram, WordLevel, WordPiece");
+            throw TokenizerErrors.Unsupported(Where, _type, "BPE, Unigram, WordLevel, WordPiece");
+        }
+
+        if ((_type == "Unigram") != (scores is not null))
+        {
+            throw TokenizerErrors.Format("InvalidVocabulary", $"tokenizer.json: model.vocab of {_type} is {(scores is null ? "an object, not a list with scores" : "an array, not an object")}.");
         }
     }
 
-    /// <summary>Keeps added tokens that the vocabulary spells too from coming out of ordinary text. The reference recognises them before its model sees the text, so they never
-    /// come out of its model either. Not kept: single characters and white space, which text needs, and what the reference leaves to the model within a longer word.</summary>
-    private static Vocabulary Reserved(TokenizerFile file, Vocabulary vocabulary)
-    {
-        vocabulary.Reserve(AddedTokensReader.Read(file, vocabulary)
-            .Where(token => vocabulary.Contains(token.Id) && (token.Special || !token.SingleWord) && token.Content.EnumerateRunes().Count() > 1)
-            .Where(token => token.Content.Any(c => c != '\u2581' && !CodePoints.Has(c, CodePointFlags.Space)))
-            .Select(token => token.Id));
-        return vocabulary;
-    }
+    /// <summary>The merges of a BPE; none for another model.</summary>
+    public MergeList ReadMerges()
+        => _type != "BPE" ? default
+            : _file.Merges is { } list ? MergesReader.Read(_file, list, _vocabulary, Encoding.UTF8.GetByteCount(Text(_file, "continuing_subword_prefix") ?? ""))
+            : throw TokenizerErrors.Format("InvalidField", "tokenizer.json: model.merges is missing.");
 
-    private static BpeModel Bpe(TokenizerFile file, Range vocab, bool endsInBytes)
+    /// <param name="merges">What <see cref="ReadMerges"/> gave.</param>
+    /// <param name="endsInBytes">The pre-tokenizer's last step is byte-level.</param>
+    public TokenModel Build(MergeList merges, bool endsInBytes) => _type switch
     {
-        if (file.Merges is not { } merges)
-        {
-            throw TokenizerErrors.Format("InvalidField", "tokenizer.json: model.merges is missing.");
-        }
+        "BPE" => Bpe(merges, endsInBytes),
+        "Unigram" => Unigram(),
+        "WordPiece" => new WordPieceModel(
+            _vocabulary,
+            RequiredText("unk_token"),
+            RequiredText("continuing_subword_prefix"),
+            _file.Model.TryGetValue("max_input_chars_per_word", out var max) ? JsonFields.Number(max, "max_input_chars_per_word", Where) : 100),
+        _ => new WordLevelModel(_vocabulary, RequiredText("unk_token")),
+    };
 
-        if (file.Model.TryGetValue("dropout", out var dropout) && !(dropout.ValueKind == JsonValueKind.Number && dropout.TryGetDouble(out var rate) && rate == 0))
+    private BpeModel Bpe(MergeList merges, bool endsInBytes)
+    {
+        if (_file.Model.TryGetValue("dropout", out var dropout) && !(dropout.ValueKind == JsonValueKind.Number && dropout.TryGetDouble(out var rate) && rate == 0))
         {
             throw TokenizerErrors.Unsupported("model.dropout", dropout.GetRawText(), "null and 0");
         }
 
         var options = new BpeOptions
         {
-            UnknownToken = Text(file, "unk_token"),
-            ContinuingSubwordPrefix = Text(file, "continuing_subword_prefix"),
-            EndOfWordSuffix = Text(file, "end_of_word_suffix"),
-            FuseUnknown = Flag(file, "fuse_unk"),
-            ByteFallback = Flag(file, "byte_fallback"),
-            IgnoreMerges = Flag(file, "ignore_merges"),
+            UnknownToken = Text(_file, "unk_token"),
+            ContinuingSubwordPrefix = Text(_file, "continuing_subword_prefix"),
+            EndOfWordSuffix = Text(_file, "end_of_word_suffix"),
+            FuseUnknown = Flag("fuse_unk"),
+            ByteFallback = Flag("byte_fallback"),
+            IgnoreMerges = Flag("ignore_merges"),
             BytesAreSymbols = endsInBytes,
         };
-        var vocabulary = Reserved(file, VocabularyReader.ReadObject(file, vocab));
-        var prefixLength = Encoding.UTF8.GetByteCount(options.ContinuingSubwordPrefix ?? "");
-        return new BpeModel(vocabulary, VocabularyReader.ReadMerges(file, merges, vocabulary, prefixLength), options);
+        return new BpeModel(_vocabulary, new MergeTable(merges, _vocabulary), options);
     }
 
-    private static UnigramModel Unigram(TokenizerFile file, Range vocab)
+    private UnigramModel Unigram()
     {
-        var (vocabulary, scores) = VocabularyReader.ReadScored(file, vocab);
-        var unknown = file.Model.TryGetValue("unk_id", out var id) ? JsonFields.Number(id, "unk_id", Where) : -1;
-        if (unknown >= scores.Length)
-        {
-            throw JsonFields.Wrong("unk_id", Where, $"is {unknown}, but the vocabulary has {scores.Length} tokens");
-        }
-
-        return new UnigramModel(Reserved(file, vocabulary), scores, unknown, Flag(file, "byte_fallback"));
+        var unknown = _file.Model.TryGetValue("unk_id", out var id) ? JsonFields.Number(id, "unk_id", Where) : -1;
+        return unknown < _scores.Length ? new UnigramModel(_vocabulary, _scores, unknown, Flag("byte_fallback"))
+            : throw JsonFields.Wrong("unk_id", Where, $"is {unknown}, but the vocabulary has {_scores.Length} tokens");
     }
 
     /// <summary>True where the options need the characters of the byte alphabet, not bytes.</summary>
@@ -100,7 +93,9 @@ internal static class ModelReader
             : value.ValueKind == JsonValueKind.String ? JsonFields.Text(value, name, Where)
             : throw JsonFields.Wrong(name, Where, $"is {value.ValueKind}, not a string");
 
-    private static bool Flag(TokenizerFile file, string name)
-        => file.Model.TryGetValue(name, out var value)
+    private string RequiredText(string name) => Text(_file, name) ?? throw JsonFields.Wrong(name, Where, "is missing");
+
+    private bool Flag(string name)
+        => _file.Model.TryGetValue(name, out var value)
             && (value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : throw JsonFields.Wrong(name, Where, $"is {value.ValueKind}, not true or false"));
 }

@@ -163,19 +163,22 @@ internal static class SentencePieceLoader
             TokenModel model = _kind == Unigram
                 ? new UnigramModel(_vocabulary, [.. _scores], unknown, _byteFallback)
                 : new BpeModel(_vocabulary, Merges(), new BpeOptions { UnknownToken = unknown < 0 ? null : Encoding.UTF8.GetString(_vocabulary.Text(unknown)), FuseUnknown = true, ByteFallback = _byteFallback });
+            TokenDecoder[] decoder =
+            [
+                new ReplaceDecoder(new LiteralPattern(Metaspace), " "),
+                new ByteFallbackDecoder(),
+                new FuseDecoder(),
+                .. _prefix ? [new StripDecoder(" ", 1, 0)] : Array.Empty<TokenDecoder>(),
+            ];
+            var normalizer = Normalizer();
+            var added = new AddedVocabulary(_added, normalizer, _vocabulary);
             return new TokenizerParts
             {
                 Model = model,
-                Normalizer = Normalizer(),
+                Normalizer = normalizer,
                 PostProcessor = _kind == Bpe && _bos >= 0 && _bos < _types.Count && _types[_bos] == Control ? new PostProcessor([_bos, PostProcessor.Text]) : PostProcessor.None,
-                Decoder =
-                [
-                    new ReplaceDecoder(new LiteralPattern(Metaspace), " "),
-                    new ByteFallbackDecoder(),
-                    new FuseDecoder(),
-                    .. _prefix ? [new StripDecoder(" ", 1, 0)] : Array.Empty<TokenDecoder>(),
-                ],
-                AddedTokens = _added,
+                Added = added,
+                Decoding = new DecodePipeline(_vocabulary, added, decoder),
             };
         }
 
@@ -206,7 +209,7 @@ internal static class SentencePieceLoader
         private MergeTable Merges()
         {
             var order = Enumerable.Range(0, _scores.Count).Where(id => _types[id] is not (Unknown or Control or Byte)).OrderByDescending(id => _scores[id]).ToArray();
-            var pairs = new List<(int Left, int Right, int Rank, int Merged)>();
+            var (pairs, merged, ranks) = (new List<ulong>(), new List<int>(), new List<int>());
             for (var rank = 0; rank < order.Length; rank++)
             {
                 var text = _vocabulary.Text(order[rank]);
@@ -215,18 +218,14 @@ internal static class SentencePieceLoader
                 {
                     if ((text[cut] & 0xC0) != 0x80 && _vocabulary.Find(text[..cut]) is >= 0 and var left && _vocabulary.Find(text[cut..]) is >= 0 and var right)
                     {
-                        pairs.Add((left, right, rank, order[rank]));
+                        pairs.Add(MergeTable.Key(left, right));
+                        merged.Add(order[rank]);
+                        ranks.Add(rank);
                     }
                 }
             }
 
-            var merges = new MergeTable(pairs.Count);
-            foreach (var (left, right, rank, merged) in pairs)
-            {
-                merges.Add(left, right, rank, merged);
-            }
-
-            return merges;
+            return new MergeTable(new MergeList([.. pairs], [.. merged], [.. ranks]), _vocabulary);
         }
     }
 }

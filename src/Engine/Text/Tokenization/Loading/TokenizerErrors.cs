@@ -8,6 +8,8 @@ internal static class TokenizerErrors
     public static UnsupportedModelException Unsupported(string field, string name, string supported)
         => new($"tokenizer.json: {field} '{Shown(name)}' is not supported; supported are {supported}.", field);
 
+    public static TokenizerFormatException LoneSurrogate(InvalidOperationException? inner = null) => Format("InvalidJson", "tokenizer.json: a string holds a lone surrogate.", inner);
+
     /// <summary>At most 80 characters of someone's text, control characters as dots.</summary>
     public static string Shown(string text)
     {

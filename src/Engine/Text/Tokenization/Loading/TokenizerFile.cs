@@ -1,8 +1,10 @@
+using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace KvPrefetch.Engine.Text.Tokenization;
 
-/// <summary>The parts of a tokenizer.json: small ones as JSON, the two long lists of the model as places in the file.</summary>
+/// <summary>The parts of a tokenizer.json: small ones as JSON, the long lists as places in the file.</summary>
 internal sealed class TokenizerFile
 {
     /// <summary>Largest file that is read: 256 MiB.</summary>
@@ -11,9 +13,7 @@ internal sealed class TokenizerFile
     /// <summary>Deepest nesting of the JSON.</summary>
     public const int MaxDepth = 64;
 
-    private static readonly JsonReaderOptions s_options = new() { MaxDepth = MaxDepth };
-
-    private TokenizerFile(byte[] bytes) => Bytes = bytes;
+    public TokenizerFile(byte[] bytes) => Bytes = bytes is [0xEF, 0xBB, 0xBF, ..] ? bytes[3..] : bytes;
 
     public byte[] Bytes { get; }
     public JsonElement? Normalizer { get; private set; }
@@ -24,11 +24,14 @@ internal sealed class TokenizerFile
     /// <summary>Fields of <c>model</c> other than the two lists.</summary>
     public Dictionary<string, JsonElement> Model { get; } = new(StringComparer.Ordinal);
 
-    public Range? AddedTokens { get; private set; }
-    public Range? Vocabulary { get; private set; }
-    public Range? Merges { get; private set; }
+    public JsonList? AddedTokens { get; private set; }
+    public JsonList? Vocabulary { get; private set; }
+    public JsonList? Merges { get; private set; }
 
-    public static TokenizerFile Read(string path)
+    /// <summary>Called by <see cref="Scan"/> when it has stepped over the vocabulary, so that another thread can read it meanwhile.</summary>
+    public Action<JsonList>? VocabularyFound { get; init; }
+
+    public static byte[] Read(string path)
     {
         var length = new FileInfo(path).Length;
         if (length > MaxBytes)
@@ -36,109 +39,93 @@ internal sealed class TokenizerFile
             throw TokenizerErrors.Format("TooLarge", $"tokenizer.json has {length} bytes; the limit is {MaxBytes}.");
         }
 
-        return Parse(File.ReadAllBytes(path));
+        return File.ReadAllBytes(path);
     }
 
-    public static TokenizerFile Parse(byte[] bytes)
-    {
-        var file = new TokenizerFile(bytes is [0xEF, 0xBB, 0xBF, ..] ? bytes[3..] : bytes);
-        try
-        {
-            file.Scan();
-        }
-        catch (JsonException e)
-        {
-            throw InvalidJson(e);
-        }
-        catch (InvalidOperationException e)
-        {
-            throw TokenizerErrors.Format("InvalidJson", "tokenizer.json: a property name or string holds a lone surrogate or invalid UTF-8.", e);
-        }
+    public JsonScanner ScannerAt(int offset) => new(Bytes, offset);
 
-        return file;
+    /// <exception cref="TokenizerFormatException">The file is not UTF-8.</exception>
+    public void CheckText()
+    {
+        if (!Utf8.IsValid(Bytes))
+        {
+            throw TokenizerErrors.Format("InvalidJson", "tokenizer.json is not valid UTF-8.");
+        }
     }
 
-    public Utf8JsonReader ReaderOf(Range part) => new(Bytes.AsSpan(part), s_options);
-
-    public static TokenizerFormatException InvalidJson(JsonException e)
-        => TokenizerErrors.Format("InvalidJson", $"tokenizer.json is not valid JSON at line {(e.LineNumber ?? 0) + 1}, byte {e.BytePositionInLine ?? 0}, or nests deeper than {MaxDepth}.", e);
-
-    private void Scan()
+    /// <summary>Finds the parts.</summary>
+    public void Scan()
     {
-        var reader = new Utf8JsonReader(Bytes, s_options);
-        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+        var scanner = ScannerAt(0);
+        if (scanner.Peek() != '{')
         {
             throw TokenizerErrors.Format("InvalidJson", "tokenizer.json does not hold a JSON object.");
         }
 
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        for (var more = scanner.TakeOpening((byte)'{', (byte)'}'); more; more = scanner.TakeSeparator((byte)'}'))
         {
-            var name = reader.GetString()!;
-            if (name == "model")
-            {
-                ScanModel(ref reader);
-                continue;
-            }
-
-            var part = Skip(ref reader);
-            switch (name)
+            switch (Encoding.UTF8.GetString(scanner.TakeName()))
             {
                 case "version":
-                    var version = Document(part);
-                    if (version?.ValueKind != JsonValueKind.String || !version.Value.ValueEquals("1.0"))
+                    var version = scanner.TakeDocument();
+                    if (version.ValueKind != JsonValueKind.String || !version.ValueEquals("1.0"))
                     {
-                        throw TokenizerErrors.Unsupported("version", version?.GetRawText() ?? "null", "\"1.0\"");
+                        throw TokenizerErrors.Unsupported("version", version.GetRawText(), "\"1.0\"");
                     }
 
                     break;
                 case "added_tokens":
-                    AddedTokens = part;
+                    AddedTokens = scanner.TakeList();
                     break;
                 case "normalizer":
-                    Normalizer = Document(part);
+                    Normalizer = NullToAbsent(scanner.TakeDocument());
                     break;
                 case "pre_tokenizer":
-                    PreTokenizer = Document(part);
+                    PreTokenizer = NullToAbsent(scanner.TakeDocument());
                     break;
                 case "post_processor":
-                    PostProcessor = Document(part);
+                    PostProcessor = NullToAbsent(scanner.TakeDocument());
                     break;
                 case "decoder":
-                    Decoder = Document(part);
+                    Decoder = NullToAbsent(scanner.TakeDocument());
+                    break;
+                case "model":
+                    ScanModel(ref scanner);
                     break;
                 default:
+                    scanner.TakeDocument();
                     break;
             }
         }
 
-        // Anything after the object is an error too.
-        while (reader.Read())
+        scanner.Peek();
+        if (scanner.At < Bytes.Length)
         {
+            throw scanner.Invalid();
         }
     }
 
-    private void ScanModel(ref Utf8JsonReader reader)
+    private void ScanModel(ref JsonScanner scanner)
     {
-        reader.Read();
-        if (reader.TokenType != JsonTokenType.StartObject)
+        if (scanner.Peek() != '{')
         {
-            throw TokenizerErrors.Format("InvalidField", $"tokenizer.json: model is {reader.TokenType}, not an object.");
+            throw TokenizerErrors.Format("InvalidField", $"tokenizer.json: model is {scanner.TakeDocument().ValueKind}, not an object.");
         }
 
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        for (var more = scanner.TakeOpening((byte)'{', (byte)'}'); more; more = scanner.TakeSeparator((byte)'}'))
         {
-            var name = reader.GetString()!;
-            var part = Skip(ref reader);
+            var name = Encoding.UTF8.GetString(scanner.TakeName());
             switch (name)
             {
                 case "vocab":
-                    Vocabulary = part;
+                    Vocabulary = scanner.TakeList();
+                    VocabularyFound?.Invoke(Vocabulary.Value);
                     break;
                 case "merges":
-                    Merges = part;
+                    Merges = scanner.TakeList();
                     break;
                 default:
-                    if (Document(part) is { } value)
+                    if (NullToAbsent(scanner.TakeDocument()) is { } value)
                     {
                         Model[name] = value;
                     }
@@ -148,18 +135,5 @@ internal sealed class TokenizerFile
         }
     }
 
-    private static Range Skip(ref Utf8JsonReader reader)
-    {
-        reader.Read();
-        var start = (int)reader.TokenStartIndex;
-        reader.Skip();
-        return start..(int)reader.BytesConsumed;
-    }
-
-    private JsonElement? Document(Range part)
-    {
-        var reader = ReaderOf(part);
-        using var document = JsonDocument.ParseValue(ref reader);
-        return document.RootElement.ValueKind == JsonValueKind.Null ? null : document.RootElement.Clone();
-    }
+    private static JsonElement? NullToAbsent(JsonElement value) => value.ValueKind == JsonValueKind.Null ? null : value;
 }

@@ -2,6 +2,12 @@ using System.Runtime.CompilerServices;
 
 namespace KvPrefetch.Engine.Text.Tokenization;
 
+/// <summary>Merges in the order of their ranks.</summary>
+/// <param name="Pairs">A <see cref="MergeTable.Key"/> each; 0 where a rank has no merge.</param>
+/// <param name="Merged">Id of the result of each.</param>
+/// <param name="Ranks">Rank of each, rising; null where it is the place in the list.</param>
+internal readonly record struct MergeList(ulong[] Pairs, int[] Merged, int[]? Ranks = null);
+
 /// <summary>The merges of a BPE: (left id, right id) to (rank, merged id). The last of two merges of one pair counts, as in the reference.</summary>
 internal sealed class MergeTable
 {
@@ -11,24 +17,30 @@ internal sealed class MergeTable
     private readonly Entry[] _entries;
     private readonly int _shift;
 
-    public MergeTable(int capacity)
+    /// <param name="merges">What merges.</param>
+    /// <param name="vocabulary">Knows the ids that may not come out of merging.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public MergeTable(MergeList merges, Vocabulary vocabulary)
     {
-        var size = Hashing.TableSize(capacity);
+        var size = Hashing.TableSize(merges.Pairs.Length);
         _entries = new Entry[size];
         _shift = 64 - int.Log2(size);
-    }
-
-    public void Add(int left, int right, int rank, int merged)
-    {
-        var key = Key(left, right);
-        var mask = _entries.Length - 1;
-        var slot = (int)(Spread(key) >> _shift);
-        while (_entries[slot].Key != 0 && _entries[slot].Key != key)
+        for (var i = 0; i < merges.Pairs.Length; i++)
         {
-            slot = (slot + 1) & mask;
-        }
+            var key = merges.Pairs[i];
+            if (key == 0 || vocabulary.IsReserved(merges.Merged[i]))
+            {
+                continue;
+            }
 
-        _entries[slot] = new Entry { Key = key, Rank = rank, Merged = merged };
+            var slot = (int)(Spread(key) >> _shift);
+            while (_entries[slot].Key != 0 && _entries[slot].Key != key)
+            {
+                slot = (slot + 1) & (size - 1);
+            }
+
+            _entries[slot] = new Entry { Key = key, Rank = merges.Ranks is null ? i : merges.Ranks[i], Merged = merges.Merged[i] };
+        }
     }
 
     /// <summary>Rank of the pair, or <see cref="None"/>.</summary>
@@ -57,8 +69,8 @@ internal sealed class MergeTable
         }
     }
 
-    // Both ids plus one, so that no pair is the empty key.
-    private static ulong Key(int left, int right) => ((ulong)(uint)(left + 1) << 32) | (uint)(right + 1);
+    /// <summary>A pair as one number: both ids plus one, so that no pair is 0.</summary>
+    public static ulong Key(int left, int right) => ((ulong)(uint)(left + 1) << 32) | (uint)(right + 1);
 
     private static ulong Spread(ulong key)
     {

@@ -9,6 +9,7 @@ internal sealed class PairFilter
     private readonly ulong[] _bits;
     private readonly int _shift;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public PairFilter(Vocabulary vocabulary)
     {
         const int Log2Bits = 22;

@@ -8,6 +8,7 @@ internal sealed class SymbolTable
     private readonly int[] _basic = new int[0x10000];
     private readonly Dictionary<int, int> _supplementary = [];
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public SymbolTable(Vocabulary vocabulary)
     {
         for (var id = 0; id < vocabulary.IdLimit; id++)

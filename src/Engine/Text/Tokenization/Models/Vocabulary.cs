@@ -1,17 +1,18 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace KvPrefetch.Engine.Text.Tokenization;
 
-/// <summary>Tokens by id and by their exact UTF-8 text: one arena of bytes and one open hash table.</summary>
+/// <summary>Tokens by id and by their exact UTF-8 text: one arena of bytes and one open hash table that holds short texts itself, so that most look-ups touch memory once.</summary>
 internal sealed class Vocabulary
 {
+    // Texts up to this many bytes are their own key.
+    private const int ShortText = 8;
+
     private byte[] _arena;
     private int _used;
-    private int[] _offset;
-    private int[] _length;
-
-    // Upper half: the hash; lower half: id plus one. So a look at another token's slot costs no look at its text.
-    private ulong[] _slots;
+    private Place[] _places;
+    private Slot[] _slots;
     private HashSet<int> _reserved = [];
 
     /// <param name="capacity">Tokens expected; the tables grow beyond it.</param>
@@ -19,10 +20,8 @@ internal sealed class Vocabulary
     public Vocabulary(int capacity, int bytes)
     {
         _arena = new byte[Math.Max(16, bytes)];
-        _offset = new int[Math.Max(16, capacity)];
-        _length = new int[_offset.Length];
-        _slots = new ulong[Hashing.TableSize(capacity)];
-        Array.Fill(_length, -1);
+        _places = new Place[Math.Max(16, capacity)];
+        _slots = new Slot[Hashing.TableSize(capacity)];
     }
 
     /// <summary>Bytes of the longest token.</summary>
@@ -35,49 +34,31 @@ internal sealed class Vocabulary
     public int IdLimit { get; private set; }
 
     /// <summary>True where the id names a token; ids may have gaps.</summary>
-    public bool Contains(int id) => (uint)id < (uint)IdLimit && _length[id] >= 0;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool Contains(int id) => (uint)id < (uint)_places.Length && _places[id].LengthPlusOne > 0;
 
     /// <summary>UTF-8 text of a token; empty for a gap.</summary>
-    public ReadOnlySpan<byte> Text(int id) => Contains(id) ? _arena.AsSpan(_offset[id], _length[id]) : default;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ReadOnlySpan<byte> Text(int id) => Contains(id) ? _arena.AsSpan(_places[id].Offset, _places[id].LengthPlusOne - 1) : default;
+
+    /// <summary>True where the id is a token with this text.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool Is(int id, ReadOnlySpan<byte> utf8) => Contains(id) && Hashing.Same(Text(id), utf8);
 
     /// <summary>Ids that text never becomes by itself: control tokens whose spelling happens to be in the vocabulary.</summary>
     public void Reserve(IEnumerable<int> ids) => _reserved = [.. ids];
 
-    public bool IsReserved(int id) => _reserved.Contains(id);
+    public bool IsReserved(int id) => _reserved.Count > 0 && _reserved.Contains(id);
+
+    /// <summary>Id of the token with this text, or -1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public int Find(ReadOnlySpan<byte> utf8) => Locate(utf8, Key(utf8)).IdPlusOne - 1;
 
     /// <summary>As <see cref="Find"/>, but not a reserved id.</summary>
     public int FindOrdinary(ReadOnlySpan<byte> utf8)
     {
         var id = Find(utf8);
-        return id >= 0 && _reserved.Count > 0 && IsReserved(id) ? -1 : id;
-    }
-
-    /// <summary>True where the id, if it is one, has this text and the text this id.</summary>
-    public bool Is(int id, ReadOnlySpan<byte> utf8) => Contains(id) && Text(id).SequenceEqual(utf8);
-
-    /// <summary>Id of the token with this text, or -1.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public int Find(ReadOnlySpan<byte> utf8)
-    {
-        var mask = _slots.Length - 1;
-        var hash = Hashing.Of(utf8);
-        for (var slot = (int)hash & mask; ; slot = (slot + 1) & mask)
-        {
-            var entry = _slots[slot];
-            if (entry == 0)
-            {
-                return -1;
-            }
-
-            if (entry >> 32 == hash >> 32)
-            {
-                var id = (int)(uint)entry - 1;
-                if (_length[id] == utf8.Length && utf8.SequenceEqual(_arena.AsSpan(_offset[id], utf8.Length)))
-                {
-                    return id;
-                }
-            }
-        }
+        return id >= 0 && IsReserved(id) ? -1 : id;
     }
 
     /// <summary>Adds a token, or gives a known text another id as the last one of a JSON object wins. False where the id is taken by another text.</summary>
@@ -89,7 +70,7 @@ internal sealed class Vocabulary
     {
         if (Contains(id))
         {
-            return Text(id).SequenceEqual(utf8);
+            return Is(id, utf8);
         }
 
         if ((Count + 1) * 2L > _slots.Length)
@@ -97,39 +78,68 @@ internal sealed class Vocabulary
             Rehash(_slots.Length * 2);
         }
 
-        EnsureId(id);
-        var offset = Store(utf8);
-        var mask = _slots.Length - 1;
-        var hash = Hashing.Of(utf8);
-        var slot = (int)hash & mask;
-        while (_slots[slot] != 0)
+        if (id >= _places.Length)
         {
-            var other = (int)(uint)_slots[slot] - 1;
-            if (_slots[slot] >> 32 == hash >> 32 && _length[other] == utf8.Length && utf8.SequenceEqual(_arena.AsSpan(_offset[other], utf8.Length)))
-            {
-                if (!keepsOld)
-                {
-                    _length[other] = -1;
-                    Count--;
-                }
-
-                break;
-            }
-
-            slot = (slot + 1) & mask;
+            Array.Resize(ref _places, Math.Max(checked(id + 1), checked(_places.Length * 2)));
         }
 
-        _slots[slot] = Entry(hash, id);
-        _offset[id] = offset;
-        _length[id] = utf8.Length;
+        var offset = Store(utf8);
+        var key = Key(utf8);
+        ref var slot = ref Locate(utf8, key);
+        if (slot.IdPlusOne != 0 && !keepsOld)
+        {
+            _places[slot.IdPlusOne - 1] = default;
+            Count--;
+        }
+
+        slot = new Slot { Key = key, Length = utf8.Length, IdPlusOne = id + 1 };
+        _places[id] = new Place { Offset = offset, LengthPlusOne = utf8.Length + 1 };
         IdLimit = Math.Max(IdLimit, id + 1);
         LongestText = Math.Max(LongestText, utf8.Length);
         Count++;
         return true;
     }
 
-    private static ulong Entry(ulong hash, int id) => (hash & 0xFFFFFFFF00000000) | (uint)(id + 1);
+    /// <summary>The slot of the text, or the free one where it would be.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ref Slot Locate(ReadOnlySpan<byte> utf8, ulong key)
+    {
+        var slots = _slots;
+        for (var at = Hash(key, utf8.Length); ; at++)
+        {
+            ref var slot = ref slots[at & (slots.Length - 1)];
+            if (slot.IdPlusOne == 0 || (slot.Key == key && slot.Length == utf8.Length && (utf8.Length <= ShortText || Is(slot.IdPlusOne - 1, utf8))))
+            {
+                return ref slot;
+            }
+        }
+    }
 
+    /// <summary>The text itself where it is short, else its hash.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Key(ReadOnlySpan<byte> utf8)
+    {
+        var length = utf8.Length;
+        if (length > ShortText)
+        {
+            return Hashing.Of(utf8);
+        }
+
+        ref var first = ref MemoryMarshal.GetReference(utf8);
+        if (length >= 4)
+        {
+            // Both halves may overlap; they agree there.
+            var high = Unsafe.ReadUnaligned<uint>(ref Unsafe.Add(ref first, length - 4));
+            return Unsafe.ReadUnaligned<uint>(ref first) | ((ulong)high << ((length - 4) * 8));
+        }
+
+        return length == 0 ? 0 : first | ((ulong)Unsafe.Add(ref first, length >> 1) << ((length >> 1) * 8)) | ((ulong)Unsafe.Add(ref first, length - 1) << ((length - 1) * 8));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Hash(ulong key, int length) => (int)Hashing.Mix(key + (uint)length) & int.MaxValue;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private int Store(ReadOnlySpan<byte> utf8)
     {
         var offset = _used;
@@ -144,40 +154,39 @@ internal sealed class Vocabulary
         return offset;
     }
 
-    private void EnsureId(int id)
-    {
-        if (id < _length.Length)
-        {
-            return;
-        }
-
-        var old = _length.Length;
-        var size = Math.Max(checked(id + 1), checked(old * 2));
-        Array.Resize(ref _offset, size);
-        Array.Resize(ref _length, size);
-        Array.Fill(_length, -1, old, size - old);
-    }
-
     private void Rehash(int size)
     {
-        var slots = new ulong[size];
-        var mask = size - 1;
-        foreach (var entry in _slots)
+        var slots = new Slot[size];
+        foreach (var moved in _slots)
         {
-            if (entry == 0)
+            if (moved.IdPlusOne == 0)
             {
                 continue;
             }
 
-            var slot = (int)Hashing.Of(Text((int)(uint)entry - 1)) & mask;
-            while (slots[slot] != 0)
+            var at = Hash(moved.Key, moved.Length) & (size - 1);
+            while (slots[at].IdPlusOne != 0)
             {
-                slot = (slot + 1) & mask;
+                at = (at + 1) & (size - 1);
             }
 
-            slots[slot] = entry;
+            slots[at] = moved;
         }
 
         _slots = slots;
+    }
+
+    private struct Slot
+    {
+        public ulong Key;
+        public int Length;
+        public int IdPlusOne;
+    }
+
+    // Where a token's text stands in the arena; no entry is a gap.
+    private struct Place
+    {
+        public int Offset;
+        public int LengthPlusOne;
     }
 }

@@ -1,17 +1,24 @@
+using System.Runtime.CompilerServices;
+
 namespace KvPrefetch.Engine.Text.Tokenization;
 
 /// <summary>The 256 printable characters that byte-level tokenizers write for bytes: printable Latin-1 stands for itself, the rest follows from U+0100.</summary>
 internal static class ByteAlphabet
 {
+    // The highest of them is U+0143.
+    private const int Characters = 0x144;
+
     private static readonly char[] s_toChar = Build();
     private static readonly short[] s_toByte = Invert(s_toChar);
 
     public static char ToChar(byte value) => s_toChar[value];
 
     /// <summary>The byte a character stands for, or -1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int ToByte(int codePoint) => codePoint < s_toByte.Length ? s_toByte[codePoint] : -1;
 
     /// <summary>The bytes that a token's text stands for; false where a character is not of the alphabet.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool TryToBytes(ReadOnlySpan<byte> utf8, Span<byte> bytes, out int written)
     {
         written = 0;
@@ -54,7 +61,7 @@ internal static class ByteAlphabet
 
     private static short[] Invert(char[] toChar)
     {
-        var table = new short[toChar.Max() + 1];
+        var table = new short[Characters];
         Array.Fill(table, (short)-1);
         for (var b = 0; b < 256; b++)
         {

@@ -1,0 +1,39 @@
+using KvPrefetch.Benchmarks;
+using KvPrefetch.Benchmarks.Gpu;
+
+int Number(string name, int otherwise) => Array.IndexOf(args, name) is >= 0 and var at ? int.Parse(args[at + 1], System.Globalization.CultureInfo.InvariantCulture) : otherwise;
+using var card = new Card();
+using var log = Array.IndexOf(args, "--output") is >= 0 and var f ? new StreamWriter(args[f + 1]) : Console.Out;
+bool Asked(string what) => args.Contains(what, StringComparer.Ordinal);
+var fine = true;
+if (Asked("check"))
+{
+    fine = AttentionCheck.Run(card, log, Number("--seed", Environment.TickCount), Number("--part", 0), Number("--parts", 1));
+}
+
+if (Asked("attention") || Asked("paper"))
+{
+    log.WriteLine($"- Card: {card.Describe()}");
+    log.WriteLine($"- Machine: {Machine.Describe()}");
+    log.WriteLine($"- Commit: {Environment.GetEnvironmentVariable("KVPREFETCH_COMMIT") ?? Machine.Commit(Machine.Repository())}");
+    log.WriteLine($"- Command: `dotnet run --project benchmarks/Gpu -c Release -- {string.Join(' ', args)}`");
+    log.WriteLine();
+}
+
+if (Asked("attention"))
+{
+    AttentionFigures.Run(card, log, Asked("--quick"));
+    log.WriteLine();
+}
+
+if (Asked("tune"))
+{
+    AttentionFigures.Tune(card, log);
+}
+
+if (Asked("paper"))
+{
+    AttentionFigures.Paper(card, log);
+}
+
+return fine ? 0 : 1;

@@ -1,0 +1,97 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using KvPrefetch.Engine.Backends.Cuda.Kernels;
+using KvPrefetch.Engine.Numerics;
+
+namespace KvPrefetch.Engine.Backends.Cuda;
+
+/// <summary>The variants of every kernel: their macros, threads and budgets.</summary>
+internal static class CudaKernels
+{
+    /// <summary>Widest state of a selective scan.</summary>
+    public const int MaxScanState = 512;
+
+    /// <summary>Widest head of keys of a gated delta rule.</summary>
+    public const int MaxKeyDim = 1024;
+
+    private const int TileStages = 4;
+
+    /// <summary>So that a variant is one object, however often it is asked for.</summary>
+    private static readonly ConcurrentDictionary<(string Name, int A, int B), KernelSpec> Known = new();
+
+    private static readonly DType[] Types = [DType.F32, DType.F16, DType.BF16];
+
+    public static KernelSpec RmsNorm { get; } = Of<RmsNormParams>("rms_norm", 256);
+    public static KernelSpec LayerNorm { get; } = Of<LayerNormParams>("layer_norm", 256);
+    public static KernelSpec GatherRows { get; } = Of<GatherParams>("gather_rows", 256);
+    public static KernelSpec RotaryTable { get; } = Of<RotaryTableParams>("rotary_table", 64);
+    public static KernelSpec Arrange { get; } = Of<ArrangeParams>("arrange", 512);
+    public static KernelSpec CombineExperts { get; } = Of<CombineParams>("combine_experts", 256);
+
+    public static KernelSpec Embed(DType type) => Known.TryGetValue(("Embed", (int)type, 0), out var known) ? known
+        : Known.GetOrAdd(("Embed", (int)type, 0), Of<EmbedParams>("embed", 256, ("TYPE", Number(type))));
+
+    /// <param name="operation">0: add; 1: scale and cap; 2: add gated.</param>
+    public static KernelSpec Elementwise(int operation) => Known.TryGetValue(("Elementwise", operation, 0), out var known) ? known
+        : Known.GetOrAdd(("Elementwise", operation, 0), Of<ElementwiseParams>("elementwise", 256, ("OPERATION", operation)));
+
+    /// <param name="mode">0: plain; 1: the gated unit's two halves; 2: by another matrix.</param>
+    public static KernelSpec Activate(int mode) => Known.TryGetValue(("Activate", mode, 0), out var known) ? known
+        : Known.GetOrAdd(("Activate", mode, 0), Of<ActivateParams>("activate_rows", 256, ("MODE", mode)));
+
+    public static KernelSpec Linear(DType type, int rows) => Known.TryGetValue(("Linear", (int)type, rows), out var known) ? known
+        : Known.GetOrAdd(("Linear", (int)type, rows), Of<LinearParams>("linear", 256, ("TYPE", Number(type)), ("ROWS", rows)) with { RegisterBudget = 128 });
+
+    public static KernelSpec ConvertRows(DType type) => Known.TryGetValue(("ConvertRows", (int)type, 0), out var known) ? known
+        : Known.GetOrAdd(("ConvertRows", (int)type, 0), Of<ConvertParams>("convert_rows", 256, ("TYPE", Number(type))));
+
+    /// <param name="type">F16 or BF16.</param>
+    /// <param name="tile">Rows and columns of a block: 64 or 128.</param>
+    public static KernelSpec LinearTiles(DType type, int tile) => Known.TryGetValue(("LinearTiles", (int)type, tile), out var known) ? known
+        : Known.GetOrAdd(("LinearTiles", (int)type, tile), Of<LinearTilesParams>("linear_tiles", tile == 128 ? 256 : 128, ("TYPE", Number(type)), ("TILE", tile), ("STAGES", TileStages)) with { SharedBytes = TileStages * 2 * tile * 40 * 2 });
+
+    public static KernelSpec ExpertLinear(DType type, int rows) => Known.TryGetValue(("ExpertLinear", (int)type, rows), out var known) ? known
+        : Known.GetOrAdd(("ExpertLinear", (int)type, rows), Of<ExpertLinearParams>("expert_linear", 256, ("TYPE", Number(type)), ("ROWS", rows)) with { RegisterBudget = 128 });
+
+    public static KernelSpec RotateAndStore(DType pages) => Known.TryGetValue(("RotateAndStore", (int)pages, 0), out var known) ? known
+        : Known.GetOrAdd(("RotateAndStore", (int)pages, 0), Of<RotateParams>("rotate_and_store", 256, ("KV", Number(pages))));
+
+    public static KernelSpec PagedAttention(DType pages, int headDim) => Known.TryGetValue(("PagedAttention", (int)pages, headDim), out var known) ? known
+        : Known.GetOrAdd(("PagedAttention", (int)pages, headDim), Of<AttentionParams>("paged_attention", 128, ("HEAD_DIM", headDim), ("KV", Number(pages))) with { RegisterBudget = 128 });
+
+    public static KernelSpec ShortConvolution(int width) => Known.TryGetValue(("ShortConvolution", width, 0), out var known) ? known
+        : Known.GetOrAdd(("ShortConvolution", width, 0), Of<ConvolutionParams>("short_convolution", 128, ("WIDTH", width)));
+
+    public static KernelSpec SelectiveScan(int stateSize) => Known.TryGetValue(("SelectiveScan", stateSize, 0), out var known) ? known
+        : Known.GetOrAdd(("SelectiveScan", stateSize, 0), Of<ScanParams>("selective_scan", 128, ("PER", (stateSize + 31) / 32)));
+
+    public static KernelSpec GatedDelta(int keyDim) => Known.TryGetValue(("GatedDelta", keyDim, 0), out var known) ? known
+        : Known.GetOrAdd(("GatedDelta", keyDim, 0), Of<DeltaParams>("gated_delta", 64) with { SharedBytes = 3 * keyDim * sizeof(float) });
+
+    public static KernelSpec Route(int experts, int groups) => Known.TryGetValue(("Route", experts, groups), out var known) ? known
+        : Known.GetOrAdd(("Route", experts, groups), Of<RouteParams>("route", 32) with { SharedBytes = ((2 * experts) + groups) * sizeof(float) });
+
+    /// <summary>Every kernel, in the variants that models commonly need.</summary>
+    public static IEnumerable<KernelSpec> All() =>
+    [
+        RmsNorm, LayerNorm, GatherRows, RotaryTable, Arrange, CombineExperts,
+        Elementwise(0), Elementwise(1), Elementwise(2), Activate(0), Activate(1), Activate(2),
+        .. Types.SelectMany(t => (KernelSpec[])[Embed(t), Linear(t, 1), Linear(t, 2), Linear(t, 4), Linear(t, 8), ExpertLinear(t, 1), ExpertLinear(t, 4), RotateAndStore(t)]),
+        .. ((DType[])[DType.F16, DType.BF16]).SelectMany(t => (KernelSpec[])[ConvertRows(t), LinearTiles(t, 64), LinearTiles(t, 128)]),
+        .. Types.SelectMany(t => ((int[])[64, 80, 96, 128, 256]).Select(d => PagedAttention(t, d))),
+        PagedAttention(DType.F32, 6), ShortConvolution(1), ShortConvolution(4), ShortConvolution(16),
+        SelectiveScan(16), SelectiveScan(128), SelectiveScan(MaxScanState), GatedDelta(MaxKeyDim), Route(2048, 2048),
+    ];
+
+    /// <summary>As bf16.cuh numbers them.</summary>
+    private static int Number(DType type) => type switch
+    {
+        DType.F32 => 0,
+        DType.F16 => 1,
+        DType.BF16 => 2,
+        _ => throw new DeviceException(DeviceException.Unsupported, $"The CUDA backend does not compute with {type}."),
+    };
+
+    private static KernelSpec Of<TParams>(string name, int threads, params ReadOnlySpan<(string Name, int Value)> defines)
+        where TParams : unmanaged => new(name, Unsafe.SizeOf<TParams>(), threads) { Defines = [.. defines] };
+}

@@ -1,0 +1,20 @@
+// output[t] = table[ids[t]] * scale : [tokens, columns]
+// Grid: one block a token. Bytes: tokens * columns * (sizeof(TYPE) + 4). Defines: TYPE of the table.
+#include "common.cuh"
+#include "bf16.cuh"
+using stored_t = stored<TYPE>::type;
+
+struct Params {
+  const stored_t* table;
+  const int* ids;
+  RowsView output;
+  int columns;
+  float scale;
+};
+CHECK_PARAMS(Params);
+
+KERNEL embed(const __grid_constant__ Params p) {
+  const stored_t* from = p.table + (long long)p.ids[blockIdx.x] * p.columns;
+  float* to = row_of(p.output, blockIdx.x);
+  for (int i = threadIdx.x; i < p.columns; i += THREADS) to[i] = to_float(from[i]) * p.scale;
+}

@@ -1,0 +1,14 @@
+using KvPrefetch.Engine.Backends;
+using KvPrefetch.Engine.Backends.Cuda;
+using KvPrefetch.Engine.Numerics;
+using KvPrefetch.Tests.Cuda;
+
+namespace KvPrefetch.Tests.Conformance;
+
+/// <summary>The card with a cache in float32 and float32 arithmetic: within the tolerances of the CPU, and with the same bits in any batch.</summary>
+public sealed class CudaConformance(ITestOutputHelper output) : BackendConformance(output)
+{
+    private protected override bool MultipliesByPacked => false;
+
+    private protected override IBackend Create() => Card.Open(new CudaOptions { KvType = DType.F32, TensorCores = false });
+}

@@ -4,77 +4,73 @@ using System.Text.Json;
 
 namespace KvPrefetch.Engine.Text.Constraints.Json;
 
-/// <summary>Reads an item of an array whose items must differ, and notes its text. The value numbers what is being read inside together with the text so far.</summary>
-internal sealed class CaptureMode : JsonMode
+/// <summary>Reads an item of an array whose items must differ, and notes its text: one object a byte, since no two texts are expected to meet.</summary>
+/// <param name="slot">Where the item ends.</param>
+/// <param name="inner">What is being read inside; its stack ends in an exit.</param>
+/// <param name="before">The same one byte before; null at the start.</param>
+/// <param name="last">The byte read last.</param>
+internal sealed class CaptureMode(ItemSlot slot, Cursor inner, CaptureMode? before, byte last) : Mode
 {
-    private readonly List<State> _states = [];
-    private readonly Dictionary<State, int> _ids = [];
+    private readonly int _length = before is null ? 0 : before._length + 1;
 
-    public CaptureMode(SchemaProgram program) : base(program)
-    {
-    }
-
-    public Cursor Begin(ItemSlot slot, ReturnStack? stack)
-        => At(new State(slot, new Cursor(slot.Context.Value, 0, Program.DeepExit(1 + (stack?.Depth ?? 0))), ""), stack);
+    public static Cursor Begin(ItemSlot slot, ReturnStack? stack)
+        => new(new CaptureMode(slot, new Cursor(slot.Context.Value, 0, slot.Context.Program.DeepExit(1 + (stack?.Depth ?? 0))), null, 0), 0, stack);
 
     public override Cursor Step(in Cursor at, byte b)
     {
-        var state = _states[at.Value];
-        var next = state.Inner.Step(b);
+        var next = inner.Step(b);
         if (next.IsDead)
         {
             return default;
         }
 
-        if (next.Mode is ExitMode exit)
+        var behind = new CaptureMode(slot, next, this, b);
+        if (next.Mode is not ExitMode exit)
         {
-            var before = ExitMode.IsBefore(next);
-            var behind = state.Slot.Return(exit.Failed(next), Canonical(before ? state.Text : state.Text + (char)b), at.Stack);
-            return before && !behind.IsDead ? behind.Step(b) : behind;
+            return at with { Mode = behind };
         }
 
-        return At(new State(state.Slot, next, state.Text + (char)b), at.Stack);
+        var isBefore = ExitMode.IsBefore(next);
+        var returned = slot.Return(exit.Failed(next), Canonical((isBefore ? this : behind).Text()), at.Stack);
+        return isBefore && !returned.IsDead ? returned.Step(b) : returned;
     }
 
-    protected override bool TakesSpace(int value) => false;
-
+    /// <summary>What stays inside does not depend on the text; what leaves is tried token by token.</summary>
     public override void Fill(in Cursor at, MaskWalk walk)
     {
-        var state = _states[at.Value];
-        if (state.Inner.Mode is JsonMode inner)
+        if (inner.Mode is JsonMode mode)
         {
-            // What stays inside does not depend on the text; what leaves is tried token by token.
-            var (start, stack) = (at, at.Stack);
-            walk.FillInside(inner, state.Inner, start);
-            return;
+            walk.FillInside(mode, inner, at);
         }
-
-        walk.Walk(walk.Vocabulary.Trie, at);
+        else
+        {
+            base.Fill(at, walk);
+        }
     }
 
-    private Cursor At(State state, ReturnStack? stack)
+    private byte[] Text()
     {
-        if (!_ids.TryGetValue(state, out var id))
+        var text = new byte[_length];
+        for (var node = this; node._length > 0; node = node.Before!)
         {
-            _ids.Add(state, id = _states.Count);
-            _states.Add(state);
-            Program.Charge(120 + (2 * state.Text.Length));
+            text[node._length - 1] = node.Last;
         }
 
-        return new Cursor(this, id, stack);
+        return text;
     }
+
+    private CaptureMode? Before => before;
+
+    private byte Last => last;
 
     /// <summary>A form in which equal values are equal: numbers by value, strings by their characters, members in order.</summary>
-    private static string Canonical(string latin1)
+    private static string Canonical(byte[] bytes)
     {
-        var bytes = Encoding.Latin1.GetBytes(latin1);
         using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = ReturnStack.MaxDepth + 2 });
         var text = new StringBuilder();
         CanonicalJson.Write(document.RootElement, text);
         return text.ToString();
     }
-
-    private readonly record struct State(ItemSlot Slot, Cursor Inner, string Text);
 }
 
 /// <summary>JSON values as text in which equal values are equal texts.</summary>

@@ -32,13 +32,17 @@ internal static class Formats
     private const string Quoted = "\"([ !#-\\[\\]-~]|\\\\[ -~])*\"";
     private const string Email = "(" + AtomText + "(\\." + AtomText + ")*|" + Quoted + ")@(" + Host + "|\\[(" + V4 + "|IPv6:" + V6 + ")\\])";
     private const string Pct = "%[0-9A-Fa-f]{2}";
-    private const string Unreserved = "A-Za-z0-9._~-";
+    private const string Unreserved = "A-Za-z0-9._~";
     private const string SubDelims = "!$&'()*+,;=";
-    private const string PChar = "([" + Unreserved + SubDelims + ":@]|" + Pct + ")";
+    private const string PChar = "([" + Unreserved + SubDelims + ":@-]|" + Pct + ")";
     private const string Segments = "(/" + PChar + "*)*";
-    private const string Authority = "(([" + Unreserved + SubDelims + ":]|" + Pct + ")*@)?(\\[(" + V6 + "|v[0-9A-Fa-f]+\\.[" + Unreserved + SubDelims + ":]+)\\]|([" + Unreserved + SubDelims + "]|" + Pct + ")*)(:[0-9]*)?";
-    private const string Tail = "([" + Unreserved + SubDelims + ":@/?]|" + Pct + ")*";
+    private const string Authority = "(([" + Unreserved + SubDelims + ":-]|" + Pct + ")*@)?(\\[(" + V6 + "|v[0-9A-Fa-f]+\\.[" + Unreserved + SubDelims + ":-]+)\\]|([" + Unreserved + SubDelims + "-]|" + Pct + ")*)(:[0-9]*)?";
+    private const string Tail = "([" + Unreserved + SubDelims + ":@/?-]|" + Pct + ")*";
     private const string Uri = "[A-Za-z][A-Za-z0-9+.-]*:(//" + Authority + Segments + "|/(" + PChar + "+" + Segments + ")?|" + PChar + "+" + Segments + ")?(\\?" + Tail + ")?(#" + Tail + ")?";
+
+    private const string Reference = "(//" + Authority + Segments + "|/(" + PChar + "+" + Segments + ")?|([" + Unreserved + SubDelims + "@-]|" + Pct + ")+" + Segments + ")?(\\?" + Tail + ")?(#" + Tail + ")?";
+    private const string Variable = "([A-Za-z0-9_]|" + Pct + ")(\\.?([A-Za-z0-9_]|" + Pct + "))*(:[1-9][0-9]{0,3}|\\*)?";
+    private const string Pointer = "(/([^/~]|~[01])*)*";
 
     private static readonly ConcurrentDictionary<string, RegexNode> s_parsed = new(StringComparer.Ordinal);
 
@@ -57,8 +61,22 @@ internal static class Formats
             "ipv4" => V4,
             "ipv6" => V6,
             "uri" => Uri,
+            "uri-reference" => "(" + Uri + "|" + Reference + ")",
+            "json-pointer" => Pointer,
+            "relative-json-pointer" => "(0|[1-9][0-9]*)(#|" + Pointer + ")",
+            "uri-template" => "([^\\x00-\\x20\\x7f\"'%<>\\\\^`{|}]|" + Pct + "|\\{[+#./;?&=,!@|]?" + Variable + "(," + Variable + ")*\\})*",
+            "regex" => Expressions(3),
             _ => null,
         };
         return source is null ? null : s_parsed.GetOrAdd(name, static (_, s) => RegexSyntax.Parse(s, RegexDialect.Ecma), source);
+    }
+
+    /// <summary>Regular expressions whose groups are nested so deep at most: with any depth they are no regular language.</summary>
+    private static string Expressions(int depth)
+    {
+        const string one = "[^\\\\()\\[*+?{|]|\\\\[^0-9cuxpPk]|\\\\u[0-9A-Fa-f]{4}|\\\\x[0-9A-Fa-f]{2}|\\[\\^?([^\\]\\\\-]|\\\\[^0-9cuxpPk])*(([a-z]-z|[A-Z]-Z|[0-9]-9|a-[a-z]|A-[A-Z]|0-[0-9]|a-zA-Z|a-zA-Z0-9)([^\\]\\\\-]|\\\\[^0-9cuxpPk])*)*-?\\]";
+        var atom = depth == 0 ? one : one + "|\\((\\?[:=!])?" + Expressions(depth - 1) + "\\)";
+        var sequence = "((" + atom + ")([*+?]\\??|\\{[0-9]{1,3}(,)?\\}\\??)?)*";
+        return sequence + "(\\|" + sequence + ")*";
     }
 }

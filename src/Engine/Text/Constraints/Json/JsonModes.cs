@@ -170,7 +170,7 @@ internal sealed class ArrayMode(ArrayFrame frame) : JsonMode(frame.Context.Progr
     {
         if (frame.Plan.IsUnique)
         {
-            return Program.Captures.Begin(slot, stack);
+            return CaptureMode.Begin(slot, stack);
         }
 
         return new Cursor(slot.Context.Value, 0, new ReturnStack(slot, stack));

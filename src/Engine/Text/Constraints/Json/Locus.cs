@@ -141,9 +141,9 @@ internal sealed class Context(Locus locus, Requirement requirement)
 
     public NumberMode Number => _number ??= new NumberMode(this, Numbers);
 
-    private TextState Strings => _strings ??= new TextState(Program.Pool, this, Locus.Strings);
+    private TextState Strings => _strings ??= new TextState(Program.Pool, this, Locus.Strings, Program.Pool.AnyText);
 
-    private TextState Numbers => _numbers ??= new TextState(Program.Pool, this, Locus.Numbers);
+    private TextState Numbers => _numbers ??= new TextState(Program.Pool, this, Locus.Numbers, Locus.NumberBase);
 
     /// <summary>The literal's mode; null where it is not allowed.</summary>
     public LiteralMode? Literal(JsonTypes type)
@@ -185,7 +185,7 @@ internal sealed class TextState
     private readonly Dictionary<(int, byte), int> _next = [];
     private readonly Dictionary<VectorKey, int> _ids = [];
 
-    public TextState(ExprPool pool, Context context, int[] goals)
+    public TextState(ExprPool pool, Context context, int[] goals, int any)
     {
         (_pool, _context) = (pool, context);
         List<int> must = [];
@@ -203,7 +203,7 @@ internal sealed class TextState
         }
 
         _others = [.. others];
-        Must = must.Count == 0 ? ExprPool.All : pool.And([.. must]);
+        Must = pool.And([any, .. must]);
         Start = IsSimple ? (pool.IsEmpty(Must) ? -1 : Must) : Intern([Must, .. others.Select(i => goals[i])]);
     }
 

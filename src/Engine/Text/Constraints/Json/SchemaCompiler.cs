@@ -100,7 +100,8 @@ internal sealed class SchemaCompiler
         CheckDepth(depth, node.Pointer);
         if (_formulas.TryGetValue(node.Pointer, out var known))
         {
-            return known ?? throw GrammarErrors.Unsatisfiable("The schema refers to itself with nothing in between", node.Pointer);
+            // A schema that refers to itself with nothing in between: no value is ever shown to be valid under it.
+            return known ?? Formula.False;
         }
 
         _formulas.Add(node.Pointer, null);

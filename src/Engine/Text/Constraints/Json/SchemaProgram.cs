@@ -22,7 +22,6 @@ internal sealed class SchemaProgram
     private readonly ExitSlot _exitSlot;
     private long _maskBytes;
     private long _bytes;
-    private CaptureMode? _captures;
     private DoneMode? _done;
 
     private SchemaProgram(Machine machine, JsonPart part)
@@ -58,8 +57,6 @@ internal sealed class SchemaProgram
     public ItemSet NoItems { get; } = new(null, "");
 
     public ReturnStack Exit { get; }
-
-    public CaptureMode Captures => _captures ??= new CaptureMode(this);
 
     public DoneMode Done => _done ??= new DoneMode(this);
 

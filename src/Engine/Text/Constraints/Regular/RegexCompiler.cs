@@ -22,7 +22,8 @@ internal static class RegexCompiler
         Deep.Check();
         switch (node)
         {
-            case RepeatNode { Asserts: true } repeat when (repeat.Max == ExprPool.Infinite ? MaxCopies + 1 : repeat.Max) > MaxCopies:
+            case RepeatNode { Asserts: true } repeat when repeat.Max != ExprPool.Infinite && repeat.Max > MaxCopies:
+            case RepeatNode { Asserts: true, Max: ExprPool.Infinite } looks when Looks(looks.Body) && !LooksThenReads(looks.Body):
                 throw GrammarErrors.Unsupported("The regular expression repeats an assertion (an anchor or a look-ahead), which is not supported", pointer);
             case RepeatNode repeat:
                 Check(repeat.Body, pointer);
@@ -114,11 +115,12 @@ internal static class RegexCompiler
 
     private static int Repeat(ExprPool pool, RepeatNode repeat, int rest, bool atStart)
     {
-        var copies = repeat.Max == ExprPool.Infinite ? repeat.Min : repeat.Max;
-        if (repeat.Max == ExprPool.Infinite || copies > MaxCopies)
+        if (repeat.Max == ExprPool.Infinite)
         {
-            throw GrammarErrors.Unsupported("The regular expression repeats an assertion (an anchor or a look-ahead), which is not supported");
+            return Looks(repeat.Body) ? RepeatLooks(pool, repeat, rest) : RepeatAnchors(pool, repeat, rest, atStart);
         }
+
+        var copies = repeat.Max;
 
         var e = rest;
         for (var i = copies; i > 0; i--)
@@ -129,6 +131,49 @@ internal static class RegexCompiler
 
         return e;
     }
+
+    /// <summary>The start of the text can stand in the first round only, its end in the last.</summary>
+    private static int RepeatAnchors(ExprPool pool, RepeatNode repeat, int rest, bool atStart)
+    {
+        var inner = pool.Repeat(Plain(pool, repeat.Body), Math.Max(0, repeat.Min - 2), ExprPool.Infinite);
+        var last = Convert(pool, repeat.Body, rest, atStart: false);
+        return pool.Alt([
+            repeat.Min == 0 ? rest : ExprPool.Empty,
+            repeat.Min <= 1 ? Convert(pool, repeat.Body, rest, atStart) : ExprPool.Empty,
+            Convert(pool, repeat.Body, pool.Concat(inner, last), atStart)]);
+    }
+
+    /// <summary>As in <c>((?!x).)*$</c>: wherever a round begins, what follows is looked at.</summary>
+    private static int RepeatLooks(ExprPool pool, RepeatNode repeat, int rest)
+    {
+        if (rest != ExprPool.Epsilon || !LooksThenReads(repeat.Body))
+        {
+            throw GrammarErrors.Unsupported("The regular expression repeats a look-ahead before its end, which is not supported");
+        }
+
+        var parts = ((SequenceNode)repeat.Body).Parts;
+        var round = Plain(pool, new SequenceNode([.. parts.Where(p => p is not LookNode)]));
+        var e = pool.Repeat(round, repeat.Min, ExprPool.Infinite);
+        foreach (var look in parts.OfType<LookNode>())
+        {
+            var seen = Convert(pool, look.Body, pool.AnyText, atStart: false);
+            e = pool.And(e, pool.Not(pool.Concat(pool.Star(round), pool.And(look.IsNegative ? seen : pool.Not(seen), pool.Repeat(round, 1, ExprPool.Infinite)))));
+        }
+
+        return e;
+    }
+
+    private static bool Looks(RegexNode node) => node switch
+    {
+        LookNode => true,
+        SequenceNode sequence => sequence.Parts.Any(Looks),
+        ChoiceNode choice => choice.Parts.Any(Looks),
+        RepeatNode repeat => Looks(repeat.Body),
+        _ => false,
+    };
+
+    private static bool LooksThenReads(RegexNode node)
+        => node is SequenceNode { Parts: [LookNode, .., ClassNode] parts } && parts.Take(parts.Count - 1).All(p => p is LookNode);
 
     private static int Plain(ExprPool pool, RegexNode node)
     {

@@ -40,6 +40,11 @@ internal sealed unsafe partial class WeightLoader
     public (Projection[] To, Projection[] From) LatentHeads(string name, int heads, int still, int value, int latent)
     {
         var pitch = checked(still + value);
+        if (TryPacked(name, checked(heads * pitch), latent, out _))
+        {
+            throw new UnsupportedModelException($"'{_prefix + name}' is quantised; latent attention multiplies by it turned round, for which it must be in BF16, F16 or F32.", _prefix + name);
+        }
+
         var matrix = Whole(name + ".weight", checked(heads * pitch), latent);
         return (
             [.. Enumerable.Range(0, heads).Select(h => new Projection(Transposed(matrix, name + ".weight", (long)h * pitch * latent, still, latent), Bias: null))],

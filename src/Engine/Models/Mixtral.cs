@@ -19,7 +19,7 @@ internal sealed class Mixtral : DecoderFamily
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i)
     {
-        var w = weights.Scope("block_sparse_moe.");
+        var w = weights.Scope(weights.Contains("mlp.gate.weight") ? "mlp." : "block_sparse_moe.");
         var experts = new Experts(
             [w.Linear("gate", ExpertWidths.Count, Hidden)],
             new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = true },

@@ -22,7 +22,7 @@ internal sealed class Cohere : DecoderFamily
         var pattern = config.GetInt32("sliding_window_pattern", 1, 1024, 4);
         Windows = ReadWindows(window, i => !_positionsEverywhere && (i + 1) % pattern != 0);
         LogitScale = (float)config.GetDouble("logit_scale", 1e-6, 1e6, 0.0625);
-        Rotary = [ReadRotary(defaultTheta: config.ModelType == "cohere" ? 500_000 : double.NaN)];
+        Rotary = [ReadRotary(defaultTheta: config.ModelType == "cohere" ? 500_000 : 10_000)];
     }
 
     protected override float LogitScale { get; }

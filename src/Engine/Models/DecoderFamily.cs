@@ -177,7 +177,7 @@ internal abstract class DecoderFamily : IModelFamily
     /// <param name="layerType">See <see cref="RopeParameters.Read"/>.</param>
     /// <param name="defaultTheta">See <see cref="RopeParameters.Read"/>.</param>
     /// <param name="alsoKnown">See <see cref="RopeParameters.Read"/>.</param>
-    protected RotaryFrequencies ReadRotary(double? defaultPartial = null, string? layerType = null, double defaultTheta = double.NaN, params ReadOnlySpan<string> alsoKnown)
+    protected RotaryFrequencies ReadRotary(double? defaultPartial = null, string? layerType = null, double defaultTheta = 10_000, params ReadOnlySpan<string> alsoKnown)
     {
         var rope = RopeParameters.Read(Config, defaultTheta, defaultPartial ?? 1, layerType, alsoKnown);
         return defaultPartial is null && rope.PartialRotaryFactor != 1

@@ -82,15 +82,7 @@ internal interface IBackend : IDisposable
     /// <param name="heads">For each head its matrix <c>[outputs, inputs]</c>, all of one type, without bias.</param>
     /// <param name="output"><c>[rows, heads * (kept + outputs)]</c></param>
     /// <param name="rows">Rows.</param>
-    void LinearByHead(Rows x, int kept, ReadOnlySpan<Projection> heads, Rows output, int rows)
-    {
-        int from = x.Columns / heads.Length, to = output.Columns / heads.Length;
-        for (var h = 0; h < heads.Length; h++)
-        {
-            Activate(x.Slice(h * from, kept), ActivationKind.Identity, output.Slice(h * to, kept), rows);
-            Linear(x.Slice((h * from) + kept, from - kept), heads.Slice(h, 1), output.Slice((h * to) + kept, to - kept), rows);
-        }
-    }
+    void LinearByHead(Rows x, int kept, ReadOnlySpan<Projection> heads, Rows output, int rows) => HeadProducts.OneByOne(this, x, kept, heads, output, rows);
 
     /// <summary>Cosines and sines of every token of the step: <c>[tokens, rotaryDim]</c>, cosines first.</summary>
     void RotaryTable(in StepInputs step, RotaryFrequencies frequencies, Rows table);

@@ -76,7 +76,7 @@ internal interface IBackend : IDisposable
     /// <summary>output = x * Wᵀ + bias for each projection, side by side: <c>[rows, sum of outputs]</c></summary>
     void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows);
 
-    /// <summary>A product for each head of a row: output[t, h] = kept | rest * W_hᵀ, where x[t, h] = kept | rest. Rows are the heads' parts side by side. A token's bits as in <see cref="Linear"/>.</summary>
+    /// <summary>A product for each head of a row: output[t, h] = kept | rest * W_hᵀ, where x[t, h] = kept | rest. Rows are the heads' parts side by side.</summary>
     /// <param name="x"><c>[rows, heads * (kept + inputs)]</c></param>
     /// <param name="kept">Columns of a head that are copied.</param>
     /// <param name="heads">For each head its matrix <c>[outputs, inputs]</c>, all of one type, without bias.</param>

@@ -26,7 +26,7 @@ public abstract partial class BackendConformance
         }
 
         AssertClose(expected, actual, 5e-6);
-        Assert.All((int[])[1, 7, 16, 40], chunk => Assert.True(sinks || MemoryMarshal.AsBytes<float>(Attend(Backend, plain, qkv, chunk, rotaryDim, seed)).SequenceEqual(MemoryMarshal.AsBytes<float>(actual)), $"chunk {chunk}, seed {_seed}"));
+        Assert.All((int[])[1, 7, 16, 40], chunk => Assert.True(sinks || !AttendsAlikeInAnyChunk || MemoryMarshal.AsBytes<float>(Attend(Backend, plain, qkv, chunk, rotaryDim, seed)).SequenceEqual(MemoryMarshal.AsBytes<float>(actual)), $"chunk {chunk}, seed {_seed}"));
     }
 
     /// <summary>Kept columns are copied; the rest has the bits of a product of its own, in any batch.</summary>

@@ -65,7 +65,7 @@ internal sealed unsafe partial class WeightLoader
         }
 
         _totals.Parameters++;
-        return tensor.Type switch
+        return !tensor.Exists ? absent : tensor.Type switch
         {
             DType.F32 => Unsafe.ReadUnaligned<float>(tensor.Address),
             DType.BF16 => FloatFormats.BFloat16ToSingle(Unsafe.ReadUnaligned<ushort>(tensor.Address)),

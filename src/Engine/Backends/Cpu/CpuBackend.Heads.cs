@@ -7,7 +7,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
 {
     public void LinearByHead(Rows x, int kept, ReadOnlySpan<Projection> heads, Rows output, int rows)
     {
-        if (_arithmetic == Arithmetic.Fast)
+        if (_arithmetic == ProductArithmetic.Fast)
         {
             HeadByHead(x, kept, heads, output, rows);
             return;

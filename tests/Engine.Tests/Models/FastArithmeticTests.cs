@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using KvPrefetch.Engine;
 using KvPrefetch.Engine.Backends.Cpu;
 
 namespace KvPrefetch.Tests.Models;
@@ -28,6 +29,24 @@ public sealed class FastArithmeticTests(ITestOutputHelper output)
             expected ??= logits;
             Assert.All(expected.Zip(logits), pair => Assert.True(MemoryMarshal.AsBytes<float>(pair.First).SequenceEqual(MemoryMarshal.AsBytes<float>(pair.Second)), $"chunk {chunk}"));
         }
+    }
+
+    [Fact]
+    public void TheOptionsReachTheBackend()
+    {
+        using var model = TinyModel.Create();
+        string Name(Arithmetic arithmetic, CpuKernels kernels)
+        {
+            using var engine = LlmEngine.Load(model.Path, new EngineOptions { Backend = ComputeBackend.Cpu, Threads = 1, Arithmetic = arithmetic, CpuKernels = kernels });
+            return engine.Stats.Backend;
+        }
+
+        using var plain = CpuBackend.Create(1);
+        using var fast = CpuBackend.Create(1, arithmetic: ProductArithmetic.Fast);
+        Assert.Equal(plain.Name, Name(Arithmetic.Exact, CpuKernels.Auto));
+        Assert.Equal(plain.Name, Name(Arithmetic.Fast, CpuKernels.Managed));
+        Assert.Equal(fast.Name, Name(Arithmetic.Fast, CpuKernels.Auto));
+        Assert.Equal("CpuKernels", Assert.Throws<InvalidRequestException>(() => Name(Arithmetic.Exact, (CpuKernels)2)).ParamName);
     }
 
     /// <summary>The bound of the option: 0.2 % of the reference's mean negative log likelihood over a thousand tokens.</summary>

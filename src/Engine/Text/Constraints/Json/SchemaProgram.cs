@@ -6,7 +6,7 @@ namespace KvPrefetch.Engine.Text.Constraints.Json;
 /// <summary>A compiled schema at work: its places for values and what is remembered of them.</summary>
 internal sealed class SchemaProgram
 {
-    private const long MaxRememberedBytes = 3L << 20;
+    private const long MaxRememberedBytes = 2L << 20;
     private const long MaxStateBytes = 256L << 20;
 
     private readonly Machine _machine;

@@ -58,9 +58,6 @@ public sealed class Generation : IAsyncDisposable, IDisposable
     /// <summary>The pump's side of the request; the pump thread alone reads it.</summary>
     internal Sequence Sequence { get; }
 
-    /// <summary>The pump's too; null where the output is free.</summary>
-    internal RequestConstraint? Constraint { get; init; }
-
     /// <summary>Streams the answer; may be enumerated once. Ends normally on Stop and Length; throws the request's error, OperationCanceledException
     /// when cancelled (with <paramref name="cancellationToken"/> when that fired), ObjectDisposedException when the engine was disposed.</summary>
     public IAsyncEnumerable<GenerationPiece> ReadAllAsync(CancellationToken cancellationToken = default) => Interlocked.Exchange(ref _enumerated, 1) == 0

@@ -1,0 +1,63 @@
+using KvPrefetch.Engine.Requests;
+using KvPrefetch.Engine.Text.Constraints;
+
+namespace KvPrefetch.Engine;
+
+/// <summary>A grammar as a request's constraint. The mask of the next token is computed on another thread while the model computes its logits.</summary>
+internal sealed class GrammarConstraint : TokenConstraint, IThreadPoolWorkItem
+{
+    private readonly ConstraintState _state;
+    private readonly uint[] _mask;
+    private readonly ManualResetEventSlim _ready = new();
+    private bool _canEnd;
+    private GrammarException? _error;
+
+    public GrammarConstraint(ConstraintState state)
+    {
+        _state = state;
+        _mask = new uint[state.MaskWords];
+        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    }
+
+    public override ReadOnlySpan<uint> Allowed(out bool canEnd)
+    {
+        _ready.Wait();
+        canEnd = _canEnd;
+        return _error is null ? _mask : throw _error;
+    }
+
+    public override void Advance(int token)
+    {
+        _ready.Wait();
+        if (!_state.Advance(token))
+        {
+            throw new GrammarException(GrammarError.DeadEnd, $"Token {token} was chosen and the grammar does not take it.");
+        }
+
+        _ready.Reset();
+        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    }
+
+    /// <summary>Thread pool: the mask of where the text stands.</summary>
+    public void Execute()
+    {
+        try
+        {
+            _state.ComputeMask(_mask);
+            _canEnd = _state.CanEnd;
+        }
+        catch (GrammarException e)
+        {
+            _error = e;
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            // A mistake of ours ends this request and no other.
+            _error = new GrammarException(GrammarError.Unsupported, $"The grammar could not be followed: {e.Message}");
+        }
+        finally
+        {
+            _ready.Set();
+        }
+    }
+}

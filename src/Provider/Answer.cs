@@ -105,7 +105,7 @@ internal sealed class Answer : IDisposable
         _next?.Dispose();
     }
 
-    private bool IsOutOfReasoning => !_reasoningEnded && _reader is { Answer.IsReasoning: true } && _reasoningTokens >= _plan.Reasoning.MaxTokens && _plan.Format.Reasoning is not null
+    private bool IsOutOfReasoning => !_reasoningEnded && _reader is { Answer.IsReasoning: true } && _reasoningTokens >= _plan.Reasoning.MaxTokens && _plan.Format.Reasons
         && _generation.FinishReason is null;
 
     private void Take(in GenerationPiece piece)

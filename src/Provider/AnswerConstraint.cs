@@ -32,11 +32,18 @@ internal static class AnswerConstraint
         }
 
         var rules = new AnswerRules(functions, tools.Use == ToolUse.Required, tools.Multiple, prompt.InSection, form.Schema, mayReason && format.OpensReasoning(prompt.Tail), mayReason);
-        return cache.Get(Key(rules, tools.Strict), () =>
+        try
         {
-            var enforced = functions.ToDictionary(tool => tool.Key, tool => Enforceable(tool.Value, tools.Strict.Contains(tool.Key)), StringComparer.Ordinal);
-            return Grammar.FromPart(AnswerGrammar.Of(format, tokenizer, rules with { Tools = enforced })!);
-        });
+            return cache.Get(Key(rules, tools.Strict), () =>
+            {
+                var enforced = functions.ToDictionary(tool => tool.Key, tool => Enforceable(tool.Value, tools.Strict.Contains(tool.Key)), StringComparer.Ordinal);
+                return Grammar.FromPart(AnswerGrammar.Of(format, tokenizer, rules with { Tools = enforced })!);
+            });
+        }
+        catch (GrammarException) when (tools.Use == ToolUse.Auto && form.Schema is null && !functions.Keys.Any(tools.Strict.Contains))
+        {
+            return null; // calls that are merely allowed are then what the model makes of them
+        }
     }
 
     /// <summary>All that the grammar depends on, for one model.</summary>

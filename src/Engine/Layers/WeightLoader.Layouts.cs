@@ -40,15 +40,43 @@ internal sealed unsafe partial class WeightLoader
     public (Projection[] To, Projection[] From) LatentHeads(string name, int heads, int still, int value, int latent)
     {
         var pitch = checked(still + value);
-        if (TryPacked(name, checked(heads * pitch), latent, out _))
+        var matrix = WholeLinear(name, checked(heads * pitch), latent);
+        Weight To(int h) => matrix.IsPacked
+            ? Turned(RowsOf(matrix, name, h * pitch, still, latent))
+            : Transposed(matrix.Tensor, name + ".weight", (long)h * pitch * latent, still, latent);
+
+        return (
+            [.. Enumerable.Range(0, heads).Select(h => new Projection(To(h), Bias: null))],
+            [.. Enumerable.Range(0, heads).Select(h => new Projection(RowsOf(matrix, name, (h * pitch) + still, value, latent), Bias: null))]);
+    }
+
+    /// <summary>A packed matrix <c>[rows, columns]</c> as floats <c>[columns, rows]</c>: its product with ones on a diagonal, which is exact.</summary>
+    private Weight Turned(Weight packed)
+    {
+        int rows = packed.Rows, columns = packed.Columns;
+        if (packed.Data.Length == 0)
         {
-            throw new UnsupportedModelException($"'{_prefix + name}' is quantised; latent attention multiplies by it turned round, for which it must be in BF16, F16 or F32.", _prefix + name);
+            return Nothing(packed.Name, columns, rows);
         }
 
-        var matrix = Whole(name + ".weight", checked(heads * pitch), latent);
-        return (
-            [.. Enumerable.Range(0, heads).Select(h => new Projection(Transposed(matrix, name + ".weight", (long)h * pitch * latent, still, latent), Bias: null))],
-            [.. Enumerable.Range(0, heads).Select(h => new Projection(RowsOf(matrix, name + ".weight", ((long)h * pitch) + still, value, latent), Bias: null))]);
+        Rows diagonal = Backend.AllocateRows(columns, columns), product = Backend.AllocateRows(columns, rows);
+        var copy = DeviceBuffer.OnHost(DType.F32, checked((long)rows * columns));
+        _totals.Copies.Add(copy);
+        for (var i = 0; i < columns; i++)
+        {
+            Backend.Download(diagonal, i).Clear();
+            Backend.Download(diagonal, i)[i] = 1;
+        }
+
+        Backend.Linear(diagonal, [new Projection(packed, Bias: null)], product, columns);
+        for (var i = 0; i < columns; i++)
+        {
+            Backend.Download(product, i).CopyTo(new Span<float>((float*)copy.Address + ((long)i * rows), rows));
+        }
+
+        diagonal.Buffer.Dispose();
+        product.Buffer.Dispose();
+        return Backend.LoadMatrix(packed.Name, DType.F32, columns, rows, copy.Address);
     }
 
     /// <summary><c>name.weight</c> stored <c>[inputs, outputs]</c>, copied, and <c>name.bias</c>.</summary>

@@ -38,7 +38,7 @@ internal class DeepseekV2 : DecoderFamily
         (Projected, Scanned) = (_latent.Projected, _latent.Scanned);
     }
 
-    protected override ExpertWidths ExpertWidths { get; }
+    protected sealed override ExpertWidths ExpertWidths { get; }
     protected override int WidestInner => Math.Max(Inner, _sharedInner);
     protected Routing Routing { get; init; } = null!;
 

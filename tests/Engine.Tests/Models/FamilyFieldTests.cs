@@ -89,7 +89,7 @@ public sealed class FamilyFieldTests
         using var checkpoint = Checkpoint.Open(new ModelFolder(copy.Path));
         using var backend = CpuBackend.Create(1);
         using var model = ModelCatalog.Describe(HfConfig.Load(new ModelFolder(copy.Path))).Build(new WeightLoader(new WeightBinder(checkpoint, log: lines.Add), backend), 8, 1);
-        Assert.Equal(["12 matrices are stored with inputs before outputs; transposed copies take 294912 bytes."], lines);
+        Assert.Equal(["12 matrices are used the other way round than they are stored; transposed copies take 294912 bytes."], lines);
 
         using ModelHarness bare = new(copy.Path, CpuBackend.Create(1)), named = new(folder, CpuBackend.Create(1));
         Assert.Equal(named.Greedy([5, 6, 7], 1, out _)[0], bare.Greedy([5, 6, 7], 1, out _)[0]);

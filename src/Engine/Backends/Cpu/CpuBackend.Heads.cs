@@ -7,9 +7,9 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
 {
     public void LinearByHead(Rows x, int kept, ReadOnlySpan<Projection> heads, Rows output, int rows)
     {
-        if (_arithmetic == Arithmetic.Fast)
+        if (heads[0].Matrix.Packed is not null || _arithmetic == ProductArithmetic.Fast)
         {
-            HeadByHead(x, kept, heads, output, rows);
+            HeadProducts.OneByOne(this, x, kept, heads, output, rows);
             return;
         }
 
@@ -24,20 +24,6 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             default:
                 LinearByHead<Float32Weights<TLanes, V>>(x, kept, heads, output, rows);
                 break;
-        }
-    }
-
-    /// <summary>By the kernels of <see cref="Linear(Rows, ReadOnlySpan{Projection}, Rows, int)"/>, whichever serve.</summary>
-    private void HeadByHead(Rows x, int kept, ReadOnlySpan<Projection> heads, Rows output, int rows)
-    {
-        int from = x.Columns / heads.Length, to = output.Columns / heads.Length;
-        for (var h = 0; h < heads.Length; h++)
-        {
-            Linear(x.Slice((h * from) + kept, from - kept), heads.Slice(h, 1), output.Slice((h * to) + kept, to - kept), rows);
-            if (kept > 0)
-            {
-                Activate(x.Slice(h * from, kept), ActivationKind.Identity, output.Slice(h * to, kept), rows);
-            }
         }
     }
 

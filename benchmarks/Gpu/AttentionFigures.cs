@@ -18,7 +18,7 @@ internal static class AttentionFigures
 
     public static void Run(Card card, TextWriter log, bool quick)
     {
-        var rate = Yardsticks.ReadRate(card);
+        var rate = Measures.ReadRate(card);
         log.WriteLine(FormattableString.Invariant($"Read rate of this run: {rate / 1e12:0.00} TB/s."));
         log.WriteLine();
         log.WriteLine("| Hq/Hkv, batch, context | KV MB | at read rate | floor single / graph | ours single / graph / chained | TB/s | share of read | of floor | L2(1) single | control | fixed splits | peer | ratio |");
@@ -44,14 +44,14 @@ internal static class AttentionFigures
             var mark = card.Mark;
             var pool = new KvPool(card, shape, 1);
             var output = card.Allocate(4L * shape.Lengths.Length * shape.Heads * shape.HeadDim).Value;
-            var floor = Yardsticks.Floor(card, shape.HeadDim);
+            var floor = Measures.Floor(card, shape.HeadDim);
             var cells = leasts.Select(least =>
             {
                 var variant = new DecodeVariant(shape.HeadDim, shape.Group, shape.KvType, LeastUnits: least);
                 var plain = Decode(card, shape, pool, output, variant);
                 return string.Create(CultureInfo.InvariantCulture, $"{card.Single(plain):0.0} / {card.InGraph(plain):0.0} / {card.InGraph(Decode(card, shape, pool, output, variant with { Prefetch = PrefetchMode.Rings })):0.0}");
             });
-            log.WriteLine($"| {shape.Name} | {card.Single(i => Yardsticks.LaunchFloor(card, floor, pool, i)):0.0} | {string.Join(" | ", cells)} |");
+            log.WriteLine($"| {shape.Name} | {card.Single(i => Measures.LaunchFloor(card, floor, pool, i)):0.0} | {string.Join(" | ", cells)} |");
             log.Flush();
             card.Release(mark);
         }
@@ -102,8 +102,8 @@ internal static class AttentionFigures
         var pool = new KvPool(card, shape, 1);
         var output = card.Allocate(4L * shape.Lengths.Length * shape.Heads * shape.HeadDim).Value;
         var variant = new DecodeVariant(shape.HeadDim, shape.Group, shape.KvType);
-        var floorKernel = Yardsticks.Floor(card, shape.HeadDim);
-        void Floor(int i) => Yardsticks.LaunchFloor(card, floorKernel, pool, i);
+        var floorKernel = Measures.Floor(card, shape.HeadDim);
+        void Floor(int i) => Measures.LaunchFloor(card, floorKernel, pool, i);
         double floor = card.Single(Floor), floorGraph = card.InGraph(Floor);
         var ours = Decode(card, shape, pool, output, variant);
         double single = card.Single(ours), graph = card.InGraph(ours);

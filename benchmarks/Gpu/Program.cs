@@ -11,7 +11,12 @@ if (Asked("check"))
     fine = AttentionCheck.Run(card, log, Number("--seed", Environment.TickCount), Number("--part", 0), Number("--parts", 1));
 }
 
-if (Asked("attention") || Asked("paper"))
+if (Asked("check-linear"))
+{
+    fine &= LinearFigures.Check(card, log, Number("--seed", Environment.TickCount));
+}
+
+if (Asked("attention") || Asked("paper") || Asked("linear"))
 {
     log.WriteLine($"- Card: {card.Describe()}");
     log.WriteLine($"- Machine: {Machine.Describe()}");
@@ -34,6 +39,12 @@ if (Asked("tune"))
 if (Asked("paper"))
 {
     AttentionFigures.Paper(card, log);
+    log.WriteLine();
+}
+
+if (Asked("linear"))
+{
+    LinearFigures.Run(card, log);
 }
 
 return fine ? 0 : 1;

@@ -12,6 +12,10 @@ internal sealed record Options
                                         standard input is a conversation: {"messages": [...], "tools": [...]} or the messages alone
           Tokens --template FILE.jinja --conversations FILE.json [--now 2026-03-14T15:09:26]
                                         renders every conversation of the file: {name: {"text": ...} or {"error": ...}}
+          Tokens --model DIR --constrain [--masks]
+                                        reads lines {"schema": ...} or {"regex": ...} with "texts": [...] and writes, for each, {"error": null or "CODE: sentence",
+                                        "compileUs": n, "results": [{"accepted": bool, "tokens": n, "maskUs": mean, "maxMaskUs": n}]}; with --masks each result has
+                                        "steps": [{"end": bool, "count": n, "sha256": of the allowed ids}], one before each token and one after the last
           Tokens --model DIR --jsonl    reads lines {"text": ...} from standard input and writes, for each, {"ids": [...], "with_special": [...], "decoded": ...}
 
         DIR is a Hugging Face model folder with tokenizer.json (or tokenizer.model).
@@ -20,6 +24,8 @@ internal sealed record Options
     public string? Model { get; init; }
     public bool Jsonl { get; init; }
     public bool Chat { get; init; }
+    public bool Constrain { get; init; }
+    public bool Masks { get; init; }
     public string? Template { get; init; }
     public string? Conversations { get; init; }
 
@@ -51,6 +57,12 @@ internal sealed record Options
                     break;
                 case "--chat":
                     options = options with { Chat = true };
+                    break;
+                case "--constrain":
+                    options = options with { Constrain = true };
+                    break;
+                case "--masks":
+                    options = options with { Masks = true };
                     break;
                 case "--jsonl":
                     options = options with { Jsonl = true };

@@ -43,6 +43,10 @@ try
         var spans = Conversations.Render(template, Conversations.Read(options.Text, Console.In), clock);
         TokenPrinter.Print(tokenizer, tokenizer.Encode(spans), Console.Out, colour: !Console.IsOutputRedirected);
     }
+    else if (options.Constrain)
+    {
+        Constraints.Run(tokenizer, options.Masks, Console.OpenStandardInput(), Console.OpenStandardOutput());
+    }
     else if (options.Jsonl)
     {
         Jsonl.Run(tokenizer, Console.OpenStandardInput(), Console.OpenStandardOutput());

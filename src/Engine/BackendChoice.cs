@@ -11,7 +11,14 @@ internal static class BackendChoice
     public static T Load<T>(EngineOptions options, Func<Func<IBackend>, T> load)
     {
         IBackend Cpu() => CpuBackend.Create(options.Threads);
-        IBackend Cuda() => CudaBackend.Create(new CudaOptions { Device = options.DeviceIndex });
+        IBackend Cuda() => CudaBackend.Create(new CudaOptions
+        {
+            Device = options.DeviceIndex,
+            Attention = options.Attention,
+            Prefetch = options.Prefetch,
+            PrefetchDistance = options.PrefetchDistance,
+            BatchInvariant = options.BatchInvariant,
+        });
         switch (options.Backend)
         {
             case ComputeBackend.Cpu:
@@ -44,5 +51,5 @@ internal static class BackendChoice
 
     /// <summary>Figures of the card, or null.</summary>
     public static DeviceStats? Device(IBackend backend) =>
-        backend is CudaBackend cuda ? new DeviceStats(cuda.DeviceName, cuda.TotalBytes, cuda.FreeBytes, cuda.WeightBytes, cuda.Graphs, cuda.CompiledKernels) : null;
+        backend is CudaBackend cuda ? new DeviceStats(cuda.DeviceName, cuda.TotalBytes, cuda.FreeBytes, cuda.WeightBytes, cuda.Graphs, cuda.CompiledKernels, cuda.Prefetch) : null;
 }

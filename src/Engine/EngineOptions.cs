@@ -20,6 +20,18 @@ public sealed record EngineOptions
     /// <summary>Which CUDA device, from 0.</summary>
     public int DeviceIndex { get; init; }
 
+    /// <summary>On a card: which kernel computes attention for sequences that generate.</summary>
+    public AttentionKernel Attention { get; init; }
+
+    /// <summary>On a card: what attention asks for before it needs it.</summary>
+    public PrefetchPolicy Prefetch { get; init; }
+
+    /// <summary>How far ahead <see cref="PrefetchPolicy.L2"/> asks: fillings of the ring (<see cref="AttentionKernel.Prefetch"/>) or pages of a warp (<see cref="AttentionKernel.Paper"/>).</summary>
+    public int PrefetchDistance { get; init; } = 1;
+
+    /// <summary>On a card: attention cuts contexts at fixed places, so that the bits of a sequence that generates do not depend on what else runs; costs a few percent.</summary>
+    public bool BatchInvariant { get; init; }
+
     /// <summary>Threads that compute; 0 takes the physical cores that this process may use. Engines of one process with as many threads share them.</summary>
     public int Threads { get; init; }
 
@@ -46,6 +58,9 @@ public sealed record EngineOptions
     {
         Require((int)Backend, (int)ComputeBackend.Auto, (int)ComputeBackend.Cuda, nameof(Backend));
         Require(DeviceIndex, 0, 255, nameof(DeviceIndex));
+        Require((int)Attention, (int)AttentionKernel.Prefetch, (int)AttentionKernel.Reference, nameof(Attention));
+        Require((int)Prefetch, (int)PrefetchPolicy.Auto, (int)PrefetchPolicy.Rings, nameof(Prefetch));
+        Require(PrefetchDistance, 1, 8, nameof(PrefetchDistance));
         Require(Threads, 0, 1024, nameof(Threads));
         Require(ContextLength, 0, int.MaxValue, nameof(ContextLength));
         Require(KvCacheBytes, 0, long.MaxValue, nameof(KvCacheBytes));
@@ -100,4 +115,5 @@ public sealed record EngineStats
 /// <param name="WeightBytes">What the weights take.</param>
 /// <param name="Graphs">Steps that were recorded and are repeated as a whole, one for each number of sequences that has come up.</param>
 /// <param name="CompiledKernels">Kernels that had to be compiled; 0 where all were in the kernel cache.</param>
-public sealed record DeviceStats(string Name, long MemoryBytes, long FreeBytes, long WeightBytes, int Graphs, int CompiledKernels);
+/// <param name="Prefetch">What attention asks for ahead.</param>
+public sealed record DeviceStats(string Name, long MemoryBytes, long FreeBytes, long WeightBytes, int Graphs, int CompiledKernels, PrefetchPolicy Prefetch);

@@ -6,6 +6,7 @@ using KvPrefetch.Engine.KvCache;
 using KvPrefetch.Engine.Requests;
 using KvPrefetch.Engine.Sampling;
 using KvPrefetch.Engine.Scheduling;
+using KvPrefetch.Engine.Text.Constraints;
 using KvPrefetch.Engine.Text.Templates;
 using KvPrefetch.Engine.Text.Tokenization;
 
@@ -46,6 +47,9 @@ public sealed record GenerationRequest
 
     /// <summary>Text that ends the answer and is not part of it; at most 16 of at most 256 characters.</summary>
     public IReadOnlyList<string> StopStrings { get; init; } = [];
+
+    /// <summary>What the output must look like; null for anything. Stop tokens come only where the text may end. A text that is cut by its length may be unfinished.</summary>
+    public Grammar? Grammar { get; init; }
 }
 
 /// <summary>A model in this process: loads a Hugging Face folder, answers any number of requests at once. All members are safe for concurrent use.</summary>
@@ -145,6 +149,11 @@ public sealed class LlmEngine : IDisposable
             throw RequestLimits.Refused(nameof(request.StopStrings), $"Stop strings need a tokenizer, and this model folder has none.");
         }
 
+        if (request.Grammar is not null && Tokenizer is null)
+        {
+            throw RequestLimits.Refused(nameof(request.Grammar), $"A grammar needs a tokenizer, and this model folder has none.");
+        }
+
         var maxTokens = RequestLimits.MaxTokens(request.Prompt.Length, request.MaxOutputTokens, Model.ContextLength);
         var capacity = _pools.Min(p => p.TokenCapacity);
         if (request.Prompt.Length >= capacity)
@@ -152,7 +161,10 @@ public sealed class LlmEngine : IDisposable
             throw new KvCapacityException($"The prompt has {request.Prompt.Length} tokens; the KV cache holds {capacity} and needs room for one more.");
         }
 
-        var sequence = new Sequence(Interlocked.Increment(ref _lastId), request.Prompt.Span, maxTokens, request.Sampling, [.. stopTokens]);
+        var sequence = new Sequence(Interlocked.Increment(ref _lastId), request.Prompt.Span, maxTokens, request.Sampling, [.. stopTokens])
+        {
+            Constraint = request.Grammar is { } grammar ? new GrammarConstraint(grammar.Start(Tokenizer!)) : null,
+        };
         var generation = new Generation(_pump, sequence, Tokenizer?.CreateDetokenizer(), [.. request.StopStrings]);
         _pump.Submit(generation);
         return generation;

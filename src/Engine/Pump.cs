@@ -214,9 +214,14 @@ internal sealed class Pump : IDisposable
 
             try
             {
-                _tokens[sample] = _sampler.Pick(item.Sequence, _runner.Logits(logits, sample));
+                var token = _sampler.Pick(item.Sequence, _runner.Logits(logits, sample));
+                _tokens[sample] = token;
+                if (item.Sequence.Constraint is { } constraint && !item.Sequence.StopTokens.Contains(token))
+                {
+                    constraint.Advance(token);
+                }
             }
-            catch (NumericalFaultException e)
+            catch (KvPrefetchException e) when (e is NumericalFaultException or GrammarException)
             {
                 _scheduler.Fail(item.Sequence);
                 _live[item.Sequence].Fail(e);

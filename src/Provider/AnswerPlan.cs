@@ -18,8 +18,14 @@ internal sealed record AnswerPlan(GenerationRequest Request, AnswerFormat Format
     /// <param name="turns">From <see cref="PromptBuilder"/>; may be changed.</param>
     /// <param name="tools">The functions.</param>
     /// <param name="reasoning">What is to become of reasoning.</param>
-    public static AnswerPlan For(LlmEngine engine, PromptFormat format, KvPrefetchChatOptions asked, JsonArray turns, ToolRequest tools, ReasoningRequest reasoning)
+    /// <param name="form">The form of the text.</param>
+    public static AnswerPlan For(LlmEngine engine, PromptFormat format, KvPrefetchChatOptions asked, JsonArray turns, ToolRequest tools, ReasoningRequest reasoning, FormatRequest form)
     {
+        if (form.Instruction is { } instruction)
+        {
+            ConversationShape.AppendSystem(turns, instruction);
+        }
+
         var prompt = format.Write(turns, tools.Declarations, reasoning.Variables);
         var answers = format.Answers;
         if ((reasoning.Off || reasoning.MaxTokens == 0) && answers.OpensReasoning(prompt.Tail))
@@ -31,6 +37,7 @@ internal sealed record AnswerPlan(GenerationRequest Request, AnswerFormat Format
         var request = new GenerationRequest
         {
             Prompt = prompt.Tokens,
+            Grammar = AnswerConstraint.Of(engine.Tokenizer!, answers, prompt, tools, form),
             MaxOutputTokens = asked.MaxOutputTokens,
             Sampling = asked.ToSampling(engine.Model.SamplingDefaults),
             StopTokens = format.StopTokens,

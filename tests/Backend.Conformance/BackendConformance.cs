@@ -22,6 +22,12 @@ public abstract partial class BackendConformance : IDisposable
         output.WriteLine($"seed {_seed}");
     }
 
+    /// <summary>Factor on every tolerance: 1 for arithmetic and a cache in float32.</summary>
+    private protected virtual double Slack => 1;
+
+    /// <summary>False where a token that decodes is attended by another kernel than one of a prompt.</summary>
+    private protected virtual bool AttendsAlikeInAnyChunk => true;
+
     private IBackend Backend => _backend ??= Create();
 
     [Theory]
@@ -283,6 +289,7 @@ public abstract partial class BackendConformance : IDisposable
     [InlineData(21)]
     public void ARowOfAttentionHasTheSameBitsWhateverTheChunk(int window)
     {
+        Assert.SkipUnless(AttendsAlikeInAnyChunk, "this backend attends tokens that decode by another kernel");
         var shape = new AttentionShape(6, 2, 48, 0.2f, window);
         var frequencies = new RotaryFrequencies([.. Enumerable.Range(0, 24).Select(i => MathF.Pow(10000, -i / 24f))], 1f);
         const int Tokens = 75;
@@ -435,6 +442,7 @@ public abstract partial class BackendConformance : IDisposable
     private void AssertClose(float[] expected, float[] actual, double tolerance)
     {
         var worst = expected.Zip(actual, (e, a) => Math.Abs(e - a) / Math.Max(1, Math.Abs(e))).Select((difference, index) => (difference, index)).MaxBy(d => double.IsNaN(d.difference) ? double.MaxValue : d.difference);
+        tolerance *= Slack;
         _output.WriteLine($"worst {worst.difference:g3} of {tolerance:g3}");
         Assert.True(worst.difference <= tolerance, $"element {worst.index}: {actual[worst.index]} for {expected[worst.index]}, seed {_seed}");
     }

@@ -43,3 +43,11 @@ public sealed class CpuFastManagedConformance(ITestOutputHelper output) : Backen
 
     private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: Arithmetic.Fast, kernels: CpuKernels.Managed);
 }
+
+/// <summary>The same by vdpbf16ps, whether it is fast here or not.</summary>
+public sealed class CpuFastDotsConformance(ITestOutputHelper output) : BackendConformance(output)
+{
+    private protected override bool RoundsActivations => true;
+
+    private protected override IBackend Create() => CpuBackend.Create(3, arithmetic: Arithmetic.Fast, kernels: CpuKernels.VectorDots);
+}

@@ -26,7 +26,7 @@ public abstract partial class BackendConformance
         }
 
         AssertClose(expected, actual, 5e-6);
-        Assert.All((int[])[1, 7, 16, 40], chunk => Assert.True(sinks || MemoryMarshal.AsBytes<float>(Attend(Backend, plain, qkv, chunk, rotaryDim, seed)).SequenceEqual(MemoryMarshal.AsBytes<float>(actual)), $"chunk {chunk}, seed {_seed}"));
+        Assert.All((int[])[1, 7, 16, 40], chunk => Assert.True(sinks || !AttendsAlikeInAnyChunk || MemoryMarshal.AsBytes<float>(Attend(Backend, plain, qkv, chunk, rotaryDim, seed)).SequenceEqual(MemoryMarshal.AsBytes<float>(actual)), $"chunk {chunk}, seed {_seed}"));
     }
 
     /// <summary>Kept columns are copied; a row has the same bits alone and among others.</summary>
@@ -41,7 +41,7 @@ public abstract partial class BackendConformance
         const int Rows = 11;
         using var pinned = new Pinned([.. Enumerable.Range(0, heads).Select(_ => WeightBytes(type, outputs * inputs))]);
         int from = heads * (kept + inputs), to = heads * (kept + outputs);
-        var x = Values(Rows * (from + 5));
+        var x = Activations(Rows * (from + 5));
         float[] expected = new float[Rows * to], actual = new float[expected.Length];
         foreach (var (backend, result) in Both(expected, actual))
         {

@@ -51,6 +51,14 @@ internal sealed class HfConfig : ConfigSection
     /// <summary>True where the output head is the embedding table. A config that is a part of another follows the whole's word.</summary>
     public bool TiesHead(bool defaultValue) => _whole?.FindBoolean("tie_word_embeddings") ?? GetBoolean("tie_word_embeddings", defaultValue);
 
+    /// <summary>The same config with values for fields that its makers leave out: those with which the family was published first.</summary>
+    /// <param name="absent">A JSON object.</param>
+    public HfConfig WithDefaults(string absent)
+    {
+        using var document = JsonDocument.Parse(absent);
+        return new HfConfig(Element, File, FullName(""), _whole) { Absent = document.RootElement.Clone() };
+    }
+
     /// <summary>The config of a model inside this one, such as <c>text_config</c>.</summary>
     public HfConfig Part(string field) => new(GetSection(field).Element, File, FullName(field) + ".", this);
 

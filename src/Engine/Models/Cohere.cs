@@ -21,11 +21,11 @@ internal sealed class Cohere : DecoderFamily
 
         _bias = config.GetBoolean("attention_bias", false);
         _positionsEverywhere = config.ModelType == "cohere";
-        var window = config.FindInt32("sliding_window", 1, int.MaxValue);
+        var window = config.ModelType == "cohere2" ? WindowOr(4096) : null;
         var pattern = config.GetInt32("sliding_window_pattern", 1, 1024, 4);
         Windows = ReadWindows(window, i => !_positionsEverywhere && (i + 1) % pattern != 0);
         LogitScale = (float)config.GetDouble("logit_scale", 1e-6, 1e6, 0.0625);
-        Rotary = [ReadRotary()];
+        Rotary = [ReadRotary(defaultTheta: config.ModelType == "cohere" ? 500_000 : double.NaN)];
     }
 
     protected override float LogitScale { get; }

@@ -173,9 +173,38 @@ internal abstract class DecoderFamily : IModelFamily
     }
 
     /// <summary>The one kind of positions of most families.</summary>
-    protected RotaryFrequencies ReadRotary(double defaultPartial = 1, string? layerType = null, double defaultTheta = 10_000, params ReadOnlySpan<string> alsoKnown)
+    /// <param name="defaultPartial">Share of a head that turns where the config is silent; null: the family's heads turn whole, whatever it says.</param>
+    /// <param name="layerType">See <see cref="RopeParameters.Read"/>.</param>
+    /// <param name="defaultTheta">See <see cref="RopeParameters.Read"/>.</param>
+    /// <param name="alsoKnown">See <see cref="RopeParameters.Read"/>.</param>
+    protected RotaryFrequencies ReadRotary(double? defaultPartial = null, string? layerType = null, double defaultTheta = double.NaN, params ReadOnlySpan<string> alsoKnown)
     {
-        return Frequencies(RopeParameters.Read(Config, defaultTheta, defaultPartial, layerType, alsoKnown), Attention.HeadDim);
+        var rope = RopeParameters.Read(Config, defaultTheta, defaultPartial ?? 1, layerType, alsoKnown);
+        return defaultPartial is null && rope.PartialRotaryFactor != 1
+            ? throw Config.Unsupported("partial_rotary_factor", FormattableString.Invariant($"{rope.PartialRotaryFactor}"), "1")
+            : Frequencies(rope, Attention.HeadDim);
+    }
+
+    /// <summary>Refuses a config without positions where the family's own default is a scaled kind.</summary>
+    protected void RequireRope()
+    {
+        if (!Config.Has("rope_parameters") && !Config.Has("rope_scaling"))
+        {
+            throw Config.Invalid("rope_parameters", "must be given");
+        }
+    }
+
+    /// <summary>The field <c>sliding_window</c>: null is no window, a missing field is <paramref name="absent"/>.</summary>
+    protected int? WindowOr(int absent) => Config.Mentions("sliding_window") ? Config.FindInt32("sliding_window", 1, int.MaxValue) : absent;
+
+    /// <summary>The window of families that have a switch for it.</summary>
+    protected int? SwitchedWindow() => Config.GetBoolean("use_sliding_window", false) ? WindowOr(4096) : null;
+
+    /// <summary>The same window in every layer, or none: a config that says otherwise is refused.</summary>
+    protected int[] UniformWindows(int? window)
+    {
+        var windows = ReadWindows(window, _ => window is not null);
+        return Array.TrueForAll(windows, w => w == (window ?? 0)) ? windows : throw Config.Unsupported("layer_types", "a mixture", window is null ? "full_attention in all layers" : "sliding_attention in all layers");
     }
 
     /// <summary>The positions of heads of a size.</summary>

@@ -33,7 +33,7 @@ internal sealed class Lfm3 : DecoderFamily
             }
         }
 
-        Rotary = [ReadRotary(layerType: "full_attention", defaultTheta: 1_000_000), .. _window > 0 ? [ReadRotary(layerType: "sliding_attention")] : (RotaryFrequencies[])[]];
+        Rotary = [ReadRotary(1, "full_attention", 1_000_000), .. _window > 0 ? [ReadRotary(1, "sliding_attention", 10_000)] : (RotaryFrequencies[])[]];
         CacheLayers = _types.Count(t => t != "conv");
         States = _convolution.States(Layers - CacheLayers.Value);
         Projected = Math.Max(3 * Hidden, Attention.Heads);

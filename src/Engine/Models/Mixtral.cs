@@ -11,8 +11,7 @@ internal sealed class Mixtral : DecoderFamily
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
         ExpertWidths = ExpertFields.Read(config, ["num_local_experts"], "intermediate_size");
-        var window = config.FindInt32("sliding_window", 1, int.MaxValue);
-        Windows = ReadWindows(window, _ => window is not null);
+        Windows = UniformWindows(config.FindInt32("sliding_window", 1, int.MaxValue));
         Rotary = [ReadRotary(defaultTheta: 1_000_000)];
     }
 

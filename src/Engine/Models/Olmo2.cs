@@ -13,7 +13,7 @@ internal sealed class Olmo2 : DecoderFamily
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
         _bias = config.GetBoolean("attention_bias", false);
-        var window = config.FindInt32("sliding_window", 1, int.MaxValue);
+        var window = config.ModelType == "olmo3" ? WindowOr(4096) : null;
         Windows = ReadWindows(window, i => window is not null && (i + 1) % 4 != 0);
         Rotary = config.Section("rope_parameters")?.IsSection("full_attention") == true
             ? [ReadRotary(layerType: "full_attention"), ReadRotary(layerType: "sliding_attention")]

@@ -60,6 +60,12 @@ internal sealed class Sequence
     /// <summary>The slot that holds the states of recurrent layers; -1 while the sequence does not run.</summary>
     public int Slot { get; internal set; } = -1;
 
+    /// <summary>What the output must look like; null for anything.</summary>
+    public TokenConstraint? Constraint { get; init; }
+
+    /// <summary>Tokens that end the output.</summary>
+    public ReadOnlySpan<int> StopTokens => _stopTokens;
+
     /// <summary>Null while waiting or running.</summary>
     public FinishReason? Finish { get; private set; }
 

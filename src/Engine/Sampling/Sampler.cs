@@ -3,7 +3,7 @@ using KvPrefetch.Engine.Requests;
 namespace KvPrefetch.Engine.Sampling;
 
 /// <summary>
-/// Logits to token, in this order: logit bias, penalties, temperature, top-k, top-p, min-p, draw. A filter sets the weights of what it drops to zero; the next
+/// Logits to token, in this order: constraint, logit bias, penalties, temperature, top-k, top-p, min-p, draw. A filter sets the weights of what it drops to zero; the next
 /// one sees the rest as the whole. The likeliest token is never dropped. The result depends on the sequence and its logits alone.
 /// Not for concurrent use: all scratch is allocated here, once.
 /// </summary>
@@ -18,6 +18,7 @@ internal sealed class Sampler(int vocabularySize)
     /// <param name="sequence">Its options, its tokens so far.</param>
     /// <param name="logits">One for each token of the vocabulary; overwritten.</param>
     /// <exception cref="NumericalFaultException">NonFiniteLogits: NaN or +infinity. NoValidToken: every token is forbidden.</exception>
+    /// <exception cref="GrammarException">The request's grammar allows no token (DeadEnd), or met a limit.</exception>
     public int Pick(Sequence sequence, Span<float> logits)
     {
         ArgumentNullException.ThrowIfNull(sequence);
@@ -27,6 +28,7 @@ internal sealed class Sampler(int vocabularySize)
         }
 
         var options = sequence.Sampling;
+        ConstraintMask.Apply(sequence, logits);
         LogitBias.Apply(sequence, logits);
         _penalties.Apply(sequence, logits);
         var max = Logits.Max(logits);

@@ -18,4 +18,10 @@ internal enum CpuKernels
 
     /// <summary>Only those written in C#.</summary>
     Managed,
+
+    /// <summary>Those of <see cref="Assembly.Bf16Dot"/>, fast or not: for tests and measurements.</summary>
+    VectorDots,
+
+    /// <summary>Those of <see cref="Assembly.TileDot"/>, likewise.</summary>
+    Tiles,
 }

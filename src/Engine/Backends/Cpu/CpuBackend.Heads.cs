@@ -7,7 +7,8 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
 {
     public void LinearByHead(Rows x, int kept, ReadOnlySpan<Projection> heads, Rows output, int rows)
     {
-        if (heads[0].Matrix.Packed is not null)
+        // The fast arithmetic and packed weights have no form of their own.
+        if (_arithmetic == Arithmetic.Fast || heads[0].Matrix.Packed is not null)
         {
             HeadProducts.OneByOne(this, x, kept, heads, output, rows);
             return;

@@ -54,13 +54,14 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     public CpuBackend(int threads, Arithmetic arithmetic, CpuKernels kernels)
     {
         (_pool, _arithmetic) = (WorkerPool.Rent(threads), arithmetic);
-        if (arithmetic == Arithmetic.Fast && kernels == CpuKernels.Auto && AssembledKernels.Current is { } assembled)
+        if (arithmetic == Arithmetic.Fast)
         {
-            _kernels = assembled.Dots;
+            _tiles = kernels is CpuKernels.Auto or CpuKernels.Tiles ? AssembledKernels.Tiles : null;
+            _dots = kernels == CpuKernels.VectorDots || (kernels == CpuKernels.Auto && _tiles is null && InstructionSets.Current.Bf16DotsAreFast) ? AssembledKernels.Dots : null;
         }
     }
 
-    public string Name => $"cpu ({TLanes.Width * 32}-bit vectors{(_kernels is null ? "" : ", assembled products")})";
+    public string Name => $"cpu ({TLanes.Width * 32}-bit vectors{(_tiles is not null ? ", tiles" : _dots is not null ? ", bf16 dot products" : "")})";
     public int Threads => _pool.Threads;
 
     public Weight LoadMatrix(string name, DType type, int rows, int columns, nint address) => HostFloats.CanRead(type)
@@ -220,14 +221,23 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             }
 
             var type = projections[i].Matrix.Type;
-            for (; i < projections.Length && projections[i].Matrix.Packed is null && projections[i].Matrix.Type == type; i++)
+            var tiled = IsTiled(projections[i].Matrix);
+            for (; i < projections.Length && projections[i].Matrix.Packed is null && projections[i].Matrix.Type == type && IsTiled(projections[i].Matrix) == tiled; i++)
             {
                 var (matrix, bias) = projections[i];
                 targets[count++] = new LinearTarget((byte*)matrix.Data.Address, bias is null ? null : (float*)bias.Address, matrix.Rows, outputs);
                 outputs += matrix.Rows;
             }
 
-            Linear(type, x, targets, count, outputs, output, rows);
+            if (tiled)
+            {
+                TileLinear(x, targets, count, outputs, output, rows);
+            }
+            else
+            {
+                Linear(type, x, targets, count, outputs, output, rows);
+            }
+
             output = output.Slice(outputs, output.Columns - outputs);
         }
     }
@@ -412,7 +422,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
 
     private void Linear(DType type, Rows x, LinearTarget* targets, int count, int outputs, Rows output, int rows)
     {
-        if (IsAssembled(type))
+        if (_dots is not null && type == DType.BF16)
         {
             AssembledLinear(x, targets, count, outputs, output, rows);
             return;

@@ -4,7 +4,7 @@ using KvPrefetch.Engine.Text.Constraints.Regular;
 namespace KvPrefetch.Engine.Text.Constraints;
 
 /// <summary>One text on its way through a grammar. Depends on the tokens alone: advancing a fresh state by the same tokens gives the same. Not for concurrent use; many states of one grammar may work at the same time.</summary>
-internal sealed class ConstraintState
+public sealed class ConstraintState
 {
     private const int MaxForced = 4_096;
 
@@ -37,7 +37,7 @@ internal sealed class ConstraintState
         {
             lock (_grammar.Machine.Gate)
             {
-                return !_cursor.IsDead && _cursor.Mode!.CanEnd(_cursor.Value);
+                return !_cursor.IsDead && _cursor.CanEnd;
             }
         }
     }
@@ -61,9 +61,9 @@ internal sealed class ConstraintState
                 }
                 else
                 {
-                    _cursor.Mode!.Fill(_cursor.Value, _walk);
+                    _cursor.Mode!.Fill(_cursor, _walk);
                     _tokens.Clear();
-                    _cursor.Mode.Tokens(_cursor.Value, _tokens);
+                    _cursor.Mode.Tokens(_cursor, _tokens);
                     foreach (var (id, _) in _tokens)
                     {
                         if ((uint)id < (uint)_walk.Vocabulary.Size)
@@ -90,7 +90,7 @@ internal sealed class ConstraintState
             }
 
             _tokens.Clear();
-            _cursor.Mode!.Tokens(_cursor.Value, _tokens);
+            _cursor.Mode!.Tokens(_cursor, _tokens);
             List<Cursor>? byNumber = null;
             foreach (var (id, next) in _tokens)
             {
@@ -131,9 +131,9 @@ internal sealed class ConstraintState
     {
         List<byte> bytes = [];
         after = _cursor;
-        while (bytes.Count < MaxForced && !after.IsDead && after.Mode!.OnlyByte(after.Value) is >= 0 and var b)
+        while (bytes.Count < MaxForced && !after.IsDead && after.Mode!.OnlyByte(after) is >= 0 and var b)
         {
-            var next = after.Mode.Step(after.Value, (byte)b);
+            var next = after.Step((byte)b);
             if (next.IsDead)
             {
                 break;
@@ -228,7 +228,7 @@ internal sealed class ConstraintState
 
         for (node = from; node < to; node = trie.End[node])
         {
-            if (!after.Mode!.Step(after.Value, trie.Label[node]).IsDead)
+            if (!after.Step(trie.Label[node]).IsDead)
             {
                 return true;
             }
@@ -241,7 +241,7 @@ internal sealed class ConstraintState
     {
         foreach (var b in bytes)
         {
-            cursor = cursor.Mode!.Step(cursor.Value, b);
+            cursor = cursor.Step(b);
             if (cursor.IsDead)
             {
                 break;

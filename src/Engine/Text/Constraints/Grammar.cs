@@ -11,7 +11,7 @@ namespace KvPrefetch.Engine.Text.Constraints;
 /// <para>A mask is the set of tokens after which the text can still be completed. It is a walk through a trie of the vocabulary, in which most tokens never come up: inside a string, and where white space is free, sets
 /// made once a vocabulary (<see cref="StringTokens"/>, <see cref="SpaceTokens"/>) stand for them. What was walked is kept with the state and found again by whoever comes to it.</para>
 /// <para>What cannot be decided is refused when the schema is compiled, by its JSON pointer. Repetitions, states, alternatives and depth are limited; a grammar that exceeds a limit is refused or ends its own request.</para></summary>
-internal sealed class Grammar
+public sealed class Grammar
 {
     private readonly Machine _machine;
     private readonly Continuation _root;
@@ -63,7 +63,7 @@ internal sealed class Grammar
 
     /// <summary>Pieces put together.</summary>
     /// <exception cref="GrammarException">A piece is malformed, not supported or too large.</exception>
-    public static Grammar FromPart(GrammarPart part) => new(part);
+    internal static Grammar FromPart(GrammarPart part) => new(part);
 
     /// <summary>A text that begins now, of tokens of this tokenizer.</summary>
     public ConstraintState Start(Tokenizer tokenizer) => new(this, TokenTrie.Of(tokenizer));

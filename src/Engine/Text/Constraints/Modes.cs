@@ -5,11 +5,11 @@ namespace KvPrefetch.Engine.Text.Constraints;
 /// <summary>All is read.</summary>
 internal sealed class EndMode : Mode
 {
-    public override Cursor Step(int value, byte b) => default;
+    public override Cursor Step(in Cursor at, byte b) => default;
 
-    public override bool CanEnd(int value) => true;
+    public override bool CanEnd(in Cursor at) => true;
 
-    public override void Fill(int value, MaskWalk walk)
+    public override void Fill(in Cursor at, MaskWalk walk)
     {
     }
 }
@@ -17,9 +17,9 @@ internal sealed class EndMode : Mode
 /// <summary>Reads a regular language; the value is its expression.</summary>
 internal sealed class AutomatonMode(Machine machine, Continuation? next) : Mode
 {
-    public override Cursor Step(int value, byte b)
+    public override Cursor Step(in Cursor at, byte b)
     {
-        var e = machine.Pool.Next(value, b);
+        var e = machine.Pool.Next(at.Value, b);
         if (e == ExprPool.Empty)
         {
             return default;
@@ -40,19 +40,19 @@ internal sealed class AutomatonMode(Machine machine, Continuation? next) : Mode
         return machine.Union(cursors);
     }
 
-    public override bool CanEnd(int value) => next is null && machine.Pool.Nullable(value);
+    public override bool CanEnd(in Cursor at) => next is null && machine.Pool.Nullable(at.Value);
 
-    public override int OnlyByte(int value) => machine.Pool.OnlyByte(value);
+    public override int OnlyByte(in Cursor at) => machine.Pool.OnlyByte(at.Value);
 
-    public override void Fill(int value, MaskWalk walk)
+    public override void Fill(in Cursor at, MaskWalk walk)
     {
         if (next is null)
         {
-            walk.WalkAutomaton(machine.Pool, value, leaves: null, mode: null);
+            walk.WalkAutomaton(machine.Pool, at.Value);
         }
         else
         {
-            base.Fill(value, walk);
+            base.Fill(at, walk);
         }
     }
 }
@@ -60,11 +60,11 @@ internal sealed class AutomatonMode(Machine machine, Continuation? next) : Mode
 /// <summary>Reads one token by number; the value is its id.</summary>
 internal sealed class TokenMode(Machine machine, Continuation? next) : Mode
 {
-    public override Cursor Step(int value, byte b) => default;
+    public override Cursor Step(in Cursor at, byte b) => default;
 
-    public override void Tokens(int value, List<(int Id, Cursor Next)> tokens) => tokens.Add((value, machine.Start(next)));
+    public override void Tokens(in Cursor at, List<(int Id, Cursor Next)> tokens) => tokens.Add((at.Value, machine.Start(next)));
 
-    public override void Fill(int value, MaskWalk walk)
+    public override void Fill(in Cursor at, MaskWalk walk)
     {
     }
 }
@@ -72,15 +72,15 @@ internal sealed class TokenMode(Machine machine, Continuation? next) : Mode
 /// <summary>Free text up to a trigger; the value is the expression of texts that end with the first one.</summary>
 internal sealed class TriggerMode(Machine machine, TriggerPart part, Continuation then) : Mode
 {
-    public override Cursor Step(int value, byte b)
+    public override Cursor Step(in Cursor at, byte b)
     {
-        var e = machine.Pool.Next(value, b);
+        var e = machine.Pool.Next(at.Value, b);
         return e == ExprPool.Empty ? default : machine.Pool.Nullable(e) && part.Triggers.Count > 0 ? machine.Start(then) : new Cursor(this, e);
     }
 
-    public override bool CanEnd(int value) => true;
+    public override bool CanEnd(in Cursor at) => !part.IsRequired;
 
-    public override void Tokens(int value, List<(int Id, Cursor Next)> tokens)
+    public override void Tokens(in Cursor at, List<(int Id, Cursor Next)> tokens)
     {
         foreach (var id in part.Tokens)
         {
@@ -112,22 +112,22 @@ internal sealed class SetMode(Machine machine) : Mode
         return id;
     }
 
-    public override Cursor Step(int value, byte b)
+    public override Cursor Step(in Cursor at, byte b)
     {
         List<Cursor> next = [];
-        foreach (var cursor in _sets[value])
+        foreach (var cursor in _sets[at.Value])
         {
-            machine.Add(next, cursor.Mode!.Step(cursor.Value, b));
+            machine.Add(next, cursor.Step(b));
         }
 
         return machine.Union(next);
     }
 
-    public override bool CanEnd(int value)
+    public override bool CanEnd(in Cursor at)
     {
-        foreach (var cursor in _sets[value])
+        foreach (var cursor in _sets[at.Value])
         {
-            if (cursor.Mode!.CanEnd(cursor.Value))
+            if (cursor.CanEnd)
             {
                 return true;
             }
@@ -136,12 +136,12 @@ internal sealed class SetMode(Machine machine) : Mode
         return false;
     }
 
-    public override int OnlyByte(int value)
+    public override int OnlyByte(in Cursor at)
     {
         var only = -1;
-        foreach (var cursor in _sets[value])
+        foreach (var cursor in _sets[at.Value])
         {
-            var b = cursor.Mode!.OnlyByte(cursor.Value);
+            var b = cursor.Mode!.OnlyByte(cursor);
             if (b < 0 || (only >= 0 && only != b))
             {
                 return -1;
@@ -153,20 +153,20 @@ internal sealed class SetMode(Machine machine) : Mode
         return only;
     }
 
-    public override void Tokens(int value, List<(int Id, Cursor Next)> tokens)
+    public override void Tokens(in Cursor at, List<(int Id, Cursor Next)> tokens)
     {
-        foreach (var cursor in _sets[value])
+        foreach (var cursor in _sets[at.Value])
         {
-            cursor.Mode!.Tokens(cursor.Value, tokens);
+            cursor.Mode!.Tokens(cursor, tokens);
         }
     }
 
     /// <summary>What one of them allows is allowed.</summary>
-    public override void Fill(int value, MaskWalk walk)
+    public override void Fill(in Cursor at, MaskWalk walk)
     {
-        foreach (var cursor in _sets[value])
+        foreach (var cursor in _sets[at.Value])
         {
-            cursor.Mode!.Fill(cursor.Value, walk);
+            cursor.Mode!.Fill(cursor, walk);
         }
     }
 

@@ -8,30 +8,38 @@ internal sealed class StringTokens
     /// <summary>Longest content, in characters, for which tokens are told apart.</summary>
     private const int MaxLength = 48;
 
-    private readonly (int Length, int Id)[][] _groups;
     private readonly uint[][] _upTo;
+    private readonly (int Length, int Id)[] _long;
+    private readonly byte[] _before;
 
     public StringTokens(IReadOnlyList<(byte[] Text, int Id)> tokens, int size)
     {
         List<(int Length, int Id)> inside = [];
-        var groups = new Dictionary<string, List<(int, int)>>(StringComparer.Ordinal);
+        List<(byte[] Text, int Id)> suffixes = [];
+        List<(byte[] Text, int Id)> whole = [];
+        List<(byte[] Text, int Id)> escaped = [];
+        _before = new byte[size];
         foreach (var (text, id) in tokens)
         {
-            var scan = Scan(text, out var length, out var end);
-            if (scan && end < 0)
+            if (!Scan(text, out var length, out var end, out var hasEscape))
+            {
+                continue;
+            }
+
+            if (end < 0)
             {
                 inside.Add((length, id));
             }
-            else if (scan)
+            else if (hasEscape)
             {
-                var key = Encoding.Latin1.GetString(text.AsSpan(end));
-                if (!groups.TryGetValue(key, out var list))
-                {
-                    groups.Add(key, list = []);
-                }
-
-                list.Add((length, id));
-                MaxPrefix = Math.Max(MaxPrefix, length);
+                escaped.Add((text, id));
+            }
+            else
+            {
+                suffixes.Add((text[end..], id));
+                whole.Add((text, id));
+                _before[id] = (byte)Math.Min(255, length);
+                MaxBefore = Math.Max(MaxBefore, length);
             }
         }
 
@@ -52,33 +60,34 @@ internal sealed class StringTokens
 
         Longest = inside.Select(t => t.Length).DefaultIfEmpty(0).Max();
         _long = [.. inside.Where(t => t.Length >= MaxLength)];
-        var ordered = groups.OrderBy(g => g.Key, StringComparer.Ordinal).ToArray();
-        _groups = [.. ordered.Select(g => g.Value.ToArray())];
-        Closing = new TokenTrie([.. ordered.Select((g, i) => (Encoding.Latin1.GetBytes(g.Key), i))]);
+        suffixes.Sort(static (a, b) => a.Text.AsSpan().SequenceCompareTo(b.Text));
+        Closing = new TokenTrie(suffixes);
+        ClosingWhole = new TokenTrie(whole);
+        ClosingEscaped = new TokenTrie(escaped);
     }
-
-    private readonly (int Length, int Id)[] _long;
 
     /// <summary>Characters of the longest token that stays inside.</summary>
     public int Longest { get; }
 
-    /// <summary>Characters that stand before the quote in a token that closes, at most.</summary>
-    public int MaxPrefix { get; }
+    /// <summary>Characters that stand before the quote in a token of <see cref="Closing"/>, at most.</summary>
+    public int MaxBefore { get; }
 
-    /// <summary>The closing quote and what follows it; values number groups.</summary>
+    /// <summary>Tokens that close, without the content before their quote.</summary>
     public TokenTrie Closing { get; }
 
-    /// <summary>Tokens of a group with the characters before their quote.</summary>
-    public ReadOnlySpan<(int Length, int Id)> Group(int value) => _groups[value];
+    /// <summary>The same with their content.</summary>
+    public TokenTrie ClosingWhole { get; }
+
+    /// <summary>Tokens with an escape before the quote that closes, whole; they are in no other trie here.</summary>
+    public TokenTrie ClosingEscaped { get; }
+
+    /// <summary>Characters before the quote of a token of <see cref="Closing"/>.</summary>
+    public int Before(int id) => _before[id];
 
     /// <summary>Adds to a mask the tokens that stay inside and begin at most so many characters.</summary>
     public void AddContent(Span<uint> mask, int characters)
     {
-        var from = _upTo[characters >= Longest ? MaxLength : Math.Min(characters, MaxLength - 1)];
-        for (var i = 0; i < from.Length; i++)
-        {
-            mask[i] |= from[i];
-        }
+        MaskWords.Or(mask, _upTo[characters >= Longest ? MaxLength : Math.Min(characters, MaxLength - 1)]);
 
         if (characters >= MaxLength && characters < Longest)
         {
@@ -96,10 +105,11 @@ internal sealed class StringTokens
     /// <param name="text">Bytes of the token.</param>
     /// <param name="length">Characters begun, an escape being one.</param>
     /// <param name="end">Index of the closing quote; -1 where there is none.</param>
+    /// <param name="hasEscape">Whether an escape stands before that, or anywhere.</param>
     /// <returns>False where no string can go on like this.</returns>
-    private static bool Scan(ReadOnlySpan<byte> text, out int length, out int end)
+    internal static bool Scan(ReadOnlySpan<byte> text, out int length, out int end, out bool hasEscape)
     {
-        (length, end) = (0, -1);
+        (length, end, hasEscape) = (0, -1, false);
         for (var i = 0; i < text.Length;)
         {
             var b = text[i];
@@ -117,6 +127,7 @@ internal sealed class StringTokens
             length++;
             if (b == '\\')
             {
+                hasEscape = true;
                 if (!SkipEscape(text, ref i))
                 {
                     return false;

@@ -68,8 +68,83 @@ internal sealed class TokenTrie
 
     public int Count => Label.Length;
 
+    /// <summary>At nodes where a quote leads to many tokens: those that stay inside a string that begins there, and the trie, from there on, of those that close it.</summary>
+    public Dictionary<int, StringOpening>? Openings { get; private set; }
+
+    /// <summary>Looks for <see cref="Openings"/>.</summary>
+    public TokenTrie WithOpenings()
+    {
+        const int minTokens = 24;
+        var prefix = new byte[MaxDepth];
+        Openings = [];
+        for (var i = 0; i < Count; i++)
+        {
+            if (Label[i] != '"' || First[End[i]] - First[i + 1] < minTokens)
+            {
+                continue;
+            }
+
+            List<int> inside = [];
+            List<(byte[], int)> closing = [];
+            for (var node = i + 1; node < End[i]; node++)
+            {
+                var depth = Depth[node] - Depth[i] - 1;
+                prefix[depth] = Label[node];
+                for (var t = First[node]; t < First[node + 1]; t++)
+                {
+                    if (!StringTokens.Scan(prefix.AsSpan(0, depth + 1), out _, out var end, out _))
+                    {
+                        continue;
+                    }
+
+                    if (end < 0)
+                    {
+                        inside.Add(Tokens[t]);
+                    }
+                    else
+                    {
+                        closing.Add((prefix[..(depth + 1)], Tokens[t]));
+                    }
+                }
+            }
+
+            Openings.Add(i, new StringOpening([.. inside], new TokenTrie(closing)));
+        }
+
+        return this;
+    }
+
     /// <summary>Length of the longest text.</summary>
     public int MaxDepth { get; }
+
+    /// <summary>The node that bytes and one more lead to; -1 for none.</summary>
+    public int Find(ReadOnlySpan<byte> bytes, byte last)
+    {
+        int from = 0, to = Count;
+        for (var i = 0; i <= bytes.Length; i++)
+        {
+            var b = i < bytes.Length ? bytes[i] : last;
+            var node = from;
+            while (node < to && Label[node] < b)
+            {
+                node = End[node];
+            }
+
+            if (node >= to || Label[node] != b)
+            {
+                return -1;
+            }
+
+            if (i == bytes.Length)
+            {
+                return node;
+            }
+
+            (from, to) = (node + 1, End[node]);
+        }
+
+        return -1;
+    }
 
     /// <summary>The longest text that the bytes begin with: a value and its length; length 0 for none.</summary>
     public (int Value, int Length) Longest(ReadOnlySpan<byte> bytes)
@@ -103,3 +178,6 @@ internal sealed class TokenTrie
     /// <summary>The vocabulary of a tokenizer, made at the first call.</summary>
     public static TokenVocabulary Of(Tokenizer tokenizer) => s_known.GetValue(tokenizer, static t => new TokenVocabulary(t));
 }
+
+/// <summary>Tokens by what they are behind an opening quote.</summary>
+internal sealed record StringOpening(int[] Inside, TokenTrie Closing);

@@ -23,7 +23,7 @@ internal sealed class TokenVocabulary
         }
 
         entries.Sort(static (a, b) => a.Item1.AsSpan().SequenceCompareTo(b.Item1));
-        Trie = new TokenTrie(entries);
+        Trie = new TokenTrie(entries).WithOpenings();
         Strings = new StringTokens(entries, Size);
         Spaces = new SpaceTokens(entries);
     }

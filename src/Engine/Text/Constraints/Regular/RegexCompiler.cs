@@ -3,6 +3,8 @@ namespace KvPrefetch.Engine.Text.Constraints.Regular;
 /// <summary>Regular expressions as languages of whole texts. It goes from the end to the start: what follows a look-ahead is known when the look-ahead is reached, so that it becomes an intersection.</summary>
 internal static class RegexCompiler
 {
+    private const int MaxCopies = 64;
+
     /// <summary>Texts that match as a whole.</summary>
     public static int Whole(ExprPool pool, RegexNode node) => Convert(pool, node, ExprPool.Epsilon, atStart: true);
 
@@ -12,6 +14,38 @@ internal static class RegexCompiler
         var inside = Convert(pool, node, pool.AnyText, atStart: false);
         var anywhere = pool.Concat(pool.AnyText, inside);
         return node.Asserts ? pool.Alt(Convert(pool, node, pool.AnyText, atStart: true), anywhere) : anywhere;
+    }
+
+    /// <summary>Refuses what <see cref="Search"/> would refuse, before anything is built.</summary>
+    public static void Check(RegexNode node, string? pointer)
+    {
+        Deep.Check();
+        switch (node)
+        {
+            case RepeatNode { Asserts: true } repeat when repeat.Max != ExprPool.Infinite && repeat.Max > MaxCopies:
+            case RepeatNode { Asserts: true, Max: ExprPool.Infinite } looks when Looks(looks.Body) && !LooksThenReads(looks.Body):
+                throw GrammarErrors.Unsupported("The regular expression repeats an assertion (an anchor or a look-ahead), which is not supported", pointer);
+            case RepeatNode repeat:
+                Check(repeat.Body, pointer);
+                break;
+            case LookNode look:
+                Check(look.Body, pointer);
+                break;
+            case SequenceNode sequence:
+                foreach (var part in sequence.Parts)
+                {
+                    Check(part, pointer);
+                }
+
+                break;
+            case ChoiceNode choice:
+                foreach (var part in choice.Parts)
+                {
+                    Check(part, pointer);
+                }
+
+                break;
+        }
     }
 
     private static int Convert(ExprPool pool, RegexNode node, int rest, bool atStart)
@@ -81,12 +115,12 @@ internal static class RegexCompiler
 
     private static int Repeat(ExprPool pool, RepeatNode repeat, int rest, bool atStart)
     {
-        const int maxCopies = 64;
-        var copies = repeat.Max == ExprPool.Infinite ? repeat.Min : repeat.Max;
-        if (repeat.Max == ExprPool.Infinite || copies > maxCopies)
+        if (repeat.Max == ExprPool.Infinite)
         {
-            throw GrammarErrors.Unsupported("The regular expression repeats an assertion (an anchor or a look-ahead), which is not supported");
+            return Looks(repeat.Body) ? RepeatLooks(pool, repeat, rest) : RepeatAnchors(pool, repeat, rest, atStart);
         }
+
+        var copies = repeat.Max;
 
         var e = rest;
         for (var i = copies; i > 0; i--)
@@ -97,6 +131,49 @@ internal static class RegexCompiler
 
         return e;
     }
+
+    /// <summary>The start of the text can stand in the first round only, its end in the last.</summary>
+    private static int RepeatAnchors(ExprPool pool, RepeatNode repeat, int rest, bool atStart)
+    {
+        var inner = pool.Repeat(Plain(pool, repeat.Body), Math.Max(0, repeat.Min - 2), ExprPool.Infinite);
+        var last = Convert(pool, repeat.Body, rest, atStart: false);
+        return pool.Alt([
+            repeat.Min == 0 ? rest : ExprPool.Empty,
+            repeat.Min <= 1 ? Convert(pool, repeat.Body, rest, atStart) : ExprPool.Empty,
+            Convert(pool, repeat.Body, pool.Concat(inner, last), atStart)]);
+    }
+
+    /// <summary>As in <c>((?!x).)*$</c>: wherever a round begins, what follows is looked at.</summary>
+    private static int RepeatLooks(ExprPool pool, RepeatNode repeat, int rest)
+    {
+        if (rest != ExprPool.Epsilon || !LooksThenReads(repeat.Body))
+        {
+            throw GrammarErrors.Unsupported("The regular expression repeats a look-ahead before its end, which is not supported");
+        }
+
+        var parts = ((SequenceNode)repeat.Body).Parts;
+        var round = Plain(pool, new SequenceNode([.. parts.Where(p => p is not LookNode)]));
+        var e = pool.Repeat(round, repeat.Min, ExprPool.Infinite);
+        foreach (var look in parts.OfType<LookNode>())
+        {
+            var seen = Convert(pool, look.Body, pool.AnyText, atStart: false);
+            e = pool.And(e, pool.Not(pool.Concat(pool.Star(round), pool.And(look.IsNegative ? seen : pool.Not(seen), pool.Repeat(round, 1, ExprPool.Infinite)))));
+        }
+
+        return e;
+    }
+
+    private static bool Looks(RegexNode node) => node switch
+    {
+        LookNode => true,
+        SequenceNode sequence => sequence.Parts.Any(Looks),
+        ChoiceNode choice => choice.Parts.Any(Looks),
+        RepeatNode repeat => Looks(repeat.Body),
+        _ => false,
+    };
+
+    private static bool LooksThenReads(RegexNode node)
+        => node is SequenceNode { Parts: [LookNode, .., ClassNode] parts } && parts.Take(parts.Count - 1).All(p => p is LookNode);
 
     private static int Plain(ExprPool pool, RegexNode node)
     {

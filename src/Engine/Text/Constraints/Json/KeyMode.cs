@@ -1,0 +1,178 @@
+using System.Text;
+using KvPrefetch.Engine.Text.Constraints.Regular;
+
+namespace KvPrefetch.Engine.Text.Constraints.Json;
+
+/// <summary>Within the key of a member. Values are the plan's states of keys; where keys are counted, numbers of such states with the text read.</summary>
+internal sealed class KeyMode(ObjectFrame frame) : TextMode(frame.Context.Program)
+{
+    private readonly List<(int Key, string Text)> _tracked = [];
+    private readonly Dictionary<(int, string), int> _trackedIds = [];
+    private readonly ObjectPlan _plan = frame.Plan;
+
+    public Cursor Begin(ReturnStack? stack) => new(this, _plan.TracksKeys ? Track(_plan.Start, "") : _plan.Start, stack);
+
+    public override int NextText(int state, byte b)
+    {
+        var key = _plan.TracksKeys ? _tracked[state].Key : state;
+        var next = _plan.Next(key, b);
+        return next < 0 || !frame.IsKeyAlive(next) ? -1 : _plan.TracksKeys ? Track(next, _tracked[state].Text + (char)b) : next;
+    }
+
+    public override bool IsFree(int state) => state >= 0 && !_plan.TracksKeys && !Program.Canonical && _plan.IsPlain(state) && frame.OtherAllowed(0);
+
+    public override int OnlyByte(in Cursor at)
+    {
+        if (at.Value < 0 || !Program.Canonical || _plan.TracksKeys || frame.OthersAllowed)
+        {
+            return -1;
+        }
+
+        var (low, high, depth) = _plan.Candidates(at.Value);
+        var only = -1;
+        for (var i = low; i < high; i++)
+        {
+            if (!frame.Names[i])
+            {
+                continue;
+            }
+
+            var b = _plan.Names[i].Length == depth ? (byte)'"' : _plan.Names[i][depth];
+            if (b is < 0x20 or (byte)'\\' || (b == '"' && _plan.Names[i].Length > depth) || (only >= 0 && only != b))
+            {
+                return -1;
+            }
+
+            only = b;
+        }
+
+        return only;
+    }
+
+    public override void Walk(in Cursor at, MaskWalk walk)
+    {
+        if (!IsFree(at.Value))
+        {
+            base.Walk(at, walk);
+            return;
+        }
+
+        var tokens = walk.Vocabulary.Strings;
+        tokens.AddContent(walk.Mask, int.MaxValue);
+        walk.Walk(tokens.ClosingEscaped, at);
+        if (tokens.Closing.Count == 0)
+        {
+            return;
+        }
+
+        // As if no known key were there; then those whose end a token can bring are looked at one by one.
+        if (Other(at) is { IsDead: false } other)
+        {
+            walk.WalkBelow(tokens.Closing, 0, other);
+        }
+
+        var trie = tokens.ClosingWhole;
+        var (low, high, depth) = _plan.Candidates(at.Value);
+        for (var i = low; i < high; i++)
+        {
+            var node = trie.Find(_plan.Names[i].AsSpan(depth), (byte)'"');
+            if (node < 0)
+            {
+                continue;
+            }
+
+            for (var t = trie.First[node]; t < trie.First[trie.End[node]]; t++)
+            {
+                walk.Forbid(trie.Tokens[t]);
+            }
+
+            if (frame.Slot(_plan.ClassOfName(i), "") is { } slot)
+            {
+                walk.WalkBelow(trie, node, new Cursor(slot.Colon, 0, at.Stack));
+            }
+        }
+    }
+
+    protected override Cursor Close(in Cursor at)
+    {
+        var (key, text) = _plan.TracksKeys ? _tracked[at.Value] : (at.Value, "");
+        return _plan.Class(key) is { } kind && frame.Slot(kind, kind.Name < 0 && text.Length == 0 && _plan.TracksKeys ? "\u0001" : kind.Name < 0 ? text : "") is { } slot
+            ? new Cursor(slot.Colon, 0, at.Stack)
+            : default;
+    }
+
+    protected override bool AllowsAny(int state, int first, int last)
+    {
+        var key = _plan.TracksKeys ? _tracked[state].Key : state;
+        var (low, high, depth) = _plan.Candidates(key);
+        for (var i = low; i < high; i++)
+        {
+            if (frame.Names[i] && Rune.DecodeFromUtf8(_plan.Names[i].AsSpan(depth), out var rune, out _) == System.Buffers.OperationStatus.Done && rune.Value >= first && rune.Value <= last)
+            {
+                return true;
+            }
+        }
+
+        if (!frame.OthersAllowed)
+        {
+            return false;
+        }
+
+        if (!_plan.HasPatterns)
+        {
+            return true;
+        }
+
+        // One character of the range, then whatever keeps a key alive: tried with the first and the last, and one in between.
+        return Lives(key, first) || Lives(key, last) || Lives(key, first + ((last - first) / 2)) || SomeLives(key, first, last);
+    }
+
+    private bool SomeLives(int key, int first, int last)
+    {
+        var pool = Program.Pool;
+        var range = pool.Concat(Utf8Classes.Build(pool, [(first, last)]), ExprPool.All);
+        foreach (var e in _plan.Expressions(key))
+        {
+            if (e != pool.AnyText && !pool.IsEmpty(pool.And(e, range)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private bool Lives(int key, int codePoint)
+    {
+        if (!Rune.IsValid(codePoint))
+        {
+            return false;
+        }
+
+        Span<byte> utf8 = stackalloc byte[4];
+        foreach (var b in utf8[..new Rune(codePoint).EncodeToUtf8(utf8)])
+        {
+            key = _plan.Next(key, b);
+            if (key < 0)
+            {
+                return false;
+            }
+        }
+
+        return frame.IsKeyAlive(key);
+    }
+
+    private Cursor Other(in Cursor at) => frame.Slot(_plan.ClassOfOthers(), "") is { } slot ? new Cursor(slot.Colon, 0, at.Stack) : default;
+
+    private int Track(int key, string text)
+    {
+        if (!_trackedIds.TryGetValue((key, text), out var id))
+        {
+            _trackedIds.Add((key, text), id = _tracked.Count);
+            _tracked.Add((key, text));
+            Program.Charge(80 + (2 * text.Length));
+        }
+
+        return id;
+    }
+}

@@ -1,0 +1,335 @@
+namespace KvPrefetch.Engine.Text.Constraints.Json;
+
+/// <summary>An object being read, between its members. Frames are shared by all objects of the same state in the same context.</summary>
+internal sealed class ObjectFrame
+{
+    private readonly Dictionary<(int Class, string Key), PropertySlot?> _slots = [];
+    private readonly Dictionary<int, bool> _alive = [];
+    private readonly ObjectPlan _plan;
+    private readonly bool _full;
+    private bool[]? _names;
+    private bool? _others;
+    private bool? _isAlive;
+    private Bits? _closing;
+    private KeyMode? _keys;
+    private ObjectMode? _mode;
+
+    public ObjectFrame(Context context, ObjectState state)
+    {
+        (Context, State, _plan) = (context, state, context.Locus.Object);
+        // A bound that must hold leaves no room for keys that might come.
+        foreach (var count in _plan.Counts)
+        {
+            if (count.IsMax && state.Count >= count.Limit)
+            {
+                _full |= !Allows(state with { Count = count.Limit + 1 }, full: false);
+            }
+        }
+
+        CanOpen = Allows(state, _full);
+    }
+
+    public Context Context { get; }
+
+    public ObjectState State { get; }
+
+    public ObjectPlan Plan => _plan;
+
+    public ObjectMode Mode => _mode ??= new ObjectMode(this);
+
+    public KeyMode Keys => _keys ??= new KeyMode(this);
+
+    /// <summary>Nothing seen so far makes the whole false.</summary>
+    public bool CanOpen { get; }
+
+    /// <summary>Nothing seen so far makes the whole false, and the object can be closed or go on.</summary>
+    public bool IsAlive => _isAlive ??= CanOpen && (CanClose(out _) || HasKeys) && !LacksKeys();
+
+    /// <summary>Whether any key may come.</summary>
+    public bool HasKeys => !_full && (OthersAllowed || Array.Exists(Names, n => n));
+
+    /// <summary>Known keys that may come now.</summary>
+    public bool[] Names
+    {
+        get
+        {
+            if (_names is null)
+            {
+                var names = new bool[_plan.Names.Length];
+                for (var i = 0; i < names.Length; i++)
+                {
+                    names[i] = !State.Seen[i] && Slot(_plan.ClassOfName(i), "") is not null;
+                }
+
+                _names = names;
+                Context.Program.Charge(24 + names.Length);
+            }
+
+            return _names;
+        }
+    }
+
+    /// <summary>Whether keys may come that are not known: those that match no pattern, or one.</summary>
+    public bool OthersAllowed
+    {
+        get
+        {
+            if (_others is null)
+            {
+                _others = false;
+                for (var pattern = 0; pattern <= _plan.PatternCount && !_others.Value; pattern++)
+                {
+                    _others = OtherAllowed(pattern);
+                }
+
+                // Keys that match several patterns at once: what holds of each alone says little.
+                _others |= _plan.PatternCount > 1 && !_full;
+            }
+
+            return _others.Value;
+        }
+    }
+
+    public bool OtherAllowed(int pattern) => !_full && Entered(_plan.ClassOfOthers(pattern)) is not null;
+
+    /// <summary>Whether the object may be closed, and which goals are false then.</summary>
+    public bool CanClose(out Bits failed)
+    {
+        if (_closing is null)
+        {
+            _closing = Failed(State, closed: true, Bits.None, _full);
+        }
+
+        failed = _closing.Value;
+        return Context.Requirement.Allows(failed);
+    }
+
+    /// <summary>Where the value of a key of this kind leads back to; null where such a key may not come.</summary>
+    /// <param name="kind">Kind of the key.</param>
+    /// <param name="key">The key itself, where keys are counted.</param>
+    public PropertySlot? Slot(KeyClass kind, string key)
+    {
+        if (!_slots.TryGetValue((kind.Id, key), out var slot))
+        {
+            slot = Entered(kind, key) is { } entered ? new PropertySlot(this, kind, entered) : null;
+            _slots.Add((kind.Id, key), slot);
+            Context.Program.Charge(160);
+        }
+
+        return slot;
+    }
+
+    /// <summary>Whether a key that has been read up to here can become one that may come.</summary>
+    public bool IsKeyAlive(int key)
+    {
+        if (_alive.TryGetValue(key, out var alive))
+        {
+            return alive;
+        }
+
+        var (low, high, _) = _plan.Candidates(key);
+        for (var i = low; i < high && !alive; i++)
+        {
+            alive = Names[i];
+        }
+
+        if (!alive && !_full)
+        {
+            alive = !_plan.HasPatterns ? OtherAllowed(0) : AreOthersAlive(key);
+        }
+
+        _alive.Add(key, alive);
+        return alive;
+    }
+
+    /// <summary>What the object is after this key with a value of which these goals are false.</summary>
+    public ObjectState After(ObjectState entered, KeyClass kind, Bits failed)
+    {
+        var atoms = entered.Failed;
+        foreach (var (atom, goals) in kind.Atoms)
+        {
+            for (var i = 0; i < kind.Locus.Goals.Length; i++)
+            {
+                if (goals[i] && failed[i])
+                {
+                    atoms = atoms.With(atom);
+                    break;
+                }
+            }
+        }
+
+        return entered with { Failed = atoms };
+    }
+
+    public bool Allows(ObjectState state, bool full) => Context.Requirement.Allows(Failed(state, closed: false, Bits.None, full));
+
+    /// <summary>The expressions of keys that are not known by name: alive where a kind of key that they can still become may come.</summary>
+    private bool AreOthersAlive(int key)
+    {
+        var pool = Context.Program.Pool;
+        var expressions = _plan.Expressions(key);
+        var names = pool.AnyText;
+        for (var i = _plan.PatternCount + 1; i < expressions.Length; i++)
+        {
+            // Keys that are not valid as strings come only where that may be false.
+            names = pool.And(names, expressions[i]);
+        }
+
+        if (pool.IsEmpty(names) && !MayFailNames)
+        {
+            return false;
+        }
+
+        names = MayFailNames ? pool.AnyText : names;
+        var count = _plan.PatternCount;
+        if (count > 6)
+        {
+            return true;
+        }
+
+        for (var set = 0; set < 1 << count; set++)
+        {
+            var all = names;
+            for (var i = 0; i < count && all != 0; i++)
+            {
+                all = pool.And(all, ((set >> i) & 1) != 0 ? expressions[i + 1] : pool.Not(expressions[i + 1]));
+            }
+
+            if (!pool.IsEmpty(all) && SetAllowed(set))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private readonly Dictionary<int, bool> _sets = [];
+
+    private bool SetAllowed(int set)
+    {
+        if (!_sets.TryGetValue(set, out var allowed))
+        {
+            _sets.Add(set, allowed = Entered(_plan.ClassOfSet(set)) is not null);
+        }
+
+        return allowed;
+    }
+
+    private bool MayFailNames => _plan.MayFailNames(Context.Requirement, State);
+
+    /// <summary>The state with this key begun; null where that makes the whole false.</summary>
+    private ObjectState? Entered(KeyClass kind, string key = "")
+    {
+        if (_full)
+        {
+            return null;
+        }
+
+        var state = State;
+        if (kind.Name >= 0)
+        {
+            if (state.Seen[kind.Name])
+            {
+                return null;
+            }
+
+            state = state with { Seen = state.Seen.With(kind.Name) };
+        }
+        else if (_plan.TracksKeys && key.Length > 0)
+        {
+            var others = state.Others.Length == 0 ? [] : state.Others.Split('\0').ToList();
+            if (others.Contains(key, StringComparer.Ordinal))
+            {
+                return null;
+            }
+
+            others.Add(key);
+            others.Sort(StringComparer.Ordinal);
+            state = state with { Others = string.Join('\0', others) };
+        }
+
+        state = state with { Count = Math.Min(state.Count + 1, _plan.MaxCount), Failed = state.Failed.Or(kind.Failing) };
+        state = After(state, kind, kind.Never);
+        return Allows(state, full: false) ? state : null;
+    }
+
+    /// <summary>A known key that must come and cannot, or more that must than may.</summary>
+    private bool LacksKeys()
+    {
+        var must = 0;
+        var room = int.MaxValue;
+        foreach (var count in _plan.Counts)
+        {
+            if (count.IsMax && !Allows(State with { Count = count.Limit + 1 }, full: false))
+            {
+                room = Math.Min(room, count.Limit - State.Count);
+            }
+        }
+
+        foreach (var atom in _plan.Keys)
+        {
+            var name = _plan.NameIndex(atom.Name);
+            if (State.Seen[name] || Context.Requirement.Allows(Failed(State, closed: false, Bits.Of(name), _full)))
+            {
+                continue;
+            }
+
+            must++;
+            if (!Names[name])
+            {
+                return true;
+            }
+        }
+
+        return must > room;
+    }
+
+    private Bits Failed(ObjectState state, bool closed, Bits never, bool full)
+    {
+        if (_plan.Formulas.Length == 0)
+        {
+            return Bits.None;
+        }
+
+        var truths = Context.Program.Truths;
+        _plan.Assess(state, closed, never, full, truths);
+        var failed = Bits.None;
+        for (var i = 0; i < _plan.Formulas.Length; i++)
+        {
+            var truth = _plan.Formulas[i].Evaluate(truths);
+            if (truth == Truth.False || (closed && truth == Truth.Open))
+            {
+                failed = failed.With(i);
+            }
+        }
+
+        return failed;
+    }
+}
+
+/// <summary>The value of a member: leads back to its object.</summary>
+internal sealed class PropertySlot(ObjectFrame frame, KeyClass kind, ObjectState entered) : Slot
+{
+    private readonly Dictionary<Bits, ObjectFrame> _after = [];
+    private Context? _context;
+    private ColonMode? _colon;
+
+    public ObjectFrame Frame => frame;
+
+    public Context Context => _context ??= ContextFor(kind.Locus);
+
+    public ColonMode Colon => _colon ??= new ColonMode(this);
+
+    public override Cursor Return(Bits failed, ReturnStack? stack)
+    {
+        if (!_after.TryGetValue(failed, out var next))
+        {
+            _after.Add(failed, next = frame.Context.Object(frame.After(entered, kind, failed)));
+        }
+
+        return next.IsAlive ? new Cursor(next.Mode, ObjectMode.AfterMember, stack) : default;
+    }
+
+    protected override bool Decide(Bits failed) => frame.Allows(frame.After(entered, kind, failed), full: false);
+}

@@ -1,0 +1,309 @@
+using System.Text;
+using KvPrefetch.Engine.Text.Constraints.Regular;
+
+namespace KvPrefetch.Engine.Text.Constraints.Json;
+
+/// <summary>Within a text whose bytes an automaton reads. Values from zero are its states; below zero they number states within an escape.</summary>
+internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
+{
+    private static readonly bool[] s_string = [.. Enumerable.Range(0, 256).Select(b => b is >= 0x20 and not '"' and not '\\')];
+
+    private readonly List<Escape> _escapes = [];
+    private readonly Dictionary<Escape, int> _escapeIds = [];
+
+    /// <summary>Bytes that <see cref="NextText"/> reads; others go through <see cref="Mode.Step"/>.</summary>
+    public virtual bool[] OwnBytes => s_string;
+
+    /// <summary>Set where states are this pool's expressions, so that walks can do without calls.</summary>
+    public virtual ExprPool? SimplePool => null;
+
+    /// <summary>The state after a byte of text; below zero where there is none.</summary>
+    public abstract int NextText(int state, byte b);
+
+    /// <summary>Whatever stays inside the text is allowed.</summary>
+    public virtual bool IsFree(int state) => false;
+
+    public override Cursor Step(in Cursor at, byte b)
+    {
+        if (at.Value < 0)
+        {
+            return StepEscape(at, b);
+        }
+
+        switch (b)
+        {
+            case (byte)'"':
+                return Close(at);
+            case (byte)'\\':
+                return At(at, new Escape(at.Value, -1, 0, 0));
+            case < 0x20:
+                return default;
+            default:
+                var next = NextText(at.Value, b);
+                return next < 0 ? default : at with { Value = next };
+        }
+    }
+
+    /// <summary>Behind the closing quote.</summary>
+    protected abstract Cursor Close(in Cursor at);
+
+    /// <summary>Whether a character of a range may come.</summary>
+    protected abstract bool AllowsAny(int state, int first, int last);
+
+    protected override bool TakesSpace(int value) => false;
+
+    public override void Walk(in Cursor at, MaskWalk walk)
+    {
+        if (at.Value < 0)
+        {
+            walk.Walk(walk.Vocabulary.Trie, at);
+        }
+        else
+        {
+            walk.WalkText(this, at);
+        }
+    }
+
+    private Cursor StepEscape(in Cursor at, byte b)
+    {
+        var escape = _escapes[~at.Value];
+        switch (escape.Digits)
+        {
+            case -1 when b == 'u':
+                return At(at, escape with { Digits = 0 });
+            case -1:
+                var simple = "\"\\/bfnrt"u8.IndexOf(b);
+                return simple < 0 || (b == '/' && Program.Canonical) ? default : Feed(at, escape.State, "\"\\/\b\f\n\r\t"[simple]);
+            case -3:
+                return b == '\\' ? At(at, escape with { Digits = -2 }) : default;
+            case -2:
+                return b == 'u' ? At(at, escape with { Digits = 0, Value = 0 }) : default;
+        }
+
+        var digit = StringTokens.Hex(b);
+        if (digit < 0)
+        {
+            return default;
+        }
+
+        escape = escape with { Digits = escape.Digits + 1, Value = (escape.Value * 16) + digit };
+        if (escape.Digits < 4)
+        {
+            return At(at, escape);
+        }
+
+        if (escape.High != 0)
+        {
+            return escape.Value is >= 0xDC00 and <= 0xDFFF ? Feed(at, escape.State, char.ConvertToUtf32((char)escape.High, (char)escape.Value)) : default;
+        }
+
+        return escape.Value is >= 0xD800 and <= 0xDBFF ? At(at, escape with { Digits = -3, High = escape.Value, Value = 0 })
+            : escape.Value is >= 0xDC00 and <= 0xDFFF ? default
+            : Feed(at, escape.State, escape.Value);
+    }
+
+    private Cursor Feed(in Cursor at, int state, int codePoint)
+    {
+        Span<byte> utf8 = stackalloc byte[4];
+        var length = new Rune(codePoint).EncodeToUtf8(utf8);
+        foreach (var b in utf8[..length])
+        {
+            state = NextText(state, b);
+            if (state < 0)
+            {
+                return default;
+            }
+        }
+
+        return at with { Value = state };
+    }
+
+    /// <summary>The state within an escape; dead where no end of it is allowed.</summary>
+    private Cursor At(in Cursor at, Escape escape)
+    {
+        if (!_escapeIds.TryGetValue(escape, out var id))
+        {
+            id = IsAlive(escape) ? _escapes.Count : -1;
+            if (id >= 0)
+            {
+                _escapes.Add(escape);
+            }
+
+            _escapeIds.Add(escape, id);
+            Program.Charge(80);
+        }
+
+        return id < 0 ? default : at with { Value = ~id };
+    }
+
+    private bool IsAlive(Escape escape)
+    {
+        if (Program.Canonical && escape.Digits >= 0)
+        {
+            // Only control characters are written by number.
+            var low = escape.Value << (4 * (4 - escape.Digits));
+            return low < 0x20 && escape.High == 0 && AllowsAny(escape.State, low, Math.Min(0x1F, low + (1 << (4 * (4 - escape.Digits))) - 1));
+        }
+
+        switch (escape.Digits)
+        {
+            case -1:
+                if (AllowsAny(escape.State, Program.Canonical ? 0 : 0, Program.Canonical ? 0x1F : 0x10FFFF))
+                {
+                    return true;
+                }
+
+                return AllowsAny(escape.State, '"', '"') || AllowsAny(escape.State, '\\', '\\');
+            case < 0:
+                var pairs = 0x10000 + ((escape.High - 0xD800) << 10);
+                return AllowsAny(escape.State, pairs, pairs + 0x3FF);
+        }
+
+        var open = 4 * (4 - escape.Digits);
+        var first = escape.Value << open;
+        var last = first + (1 << open) - 1;
+        if (escape.High != 0)
+        {
+            (first, last) = (Math.Max(first, 0xDC00), Math.Min(last, 0xDFFF));
+            var pair = 0x10000 + ((escape.High - 0xD800) << 10);
+            return first <= last && AllowsAny(escape.State, pair + first - 0xDC00, pair + last - 0xDC00);
+        }
+
+        if (first <= Math.Min(last, 0xD7FF) && AllowsAny(escape.State, first, Math.Min(last, 0xD7FF)))
+        {
+            return true;
+        }
+
+        if (last >= 0xE000 && AllowsAny(escape.State, Math.Max(first, 0xE000), last))
+        {
+            return true;
+        }
+
+        var (high, highest) = (Math.Max(first, 0xD800), Math.Min(last, 0xDBFF));
+        return high <= highest && AllowsAny(escape.State, 0x10000 + ((high - 0xD800) << 10), 0x10000 + ((highest - 0xD800) << 10) + 0x3FF);
+    }
+
+    /// <summary>Where an escape stands.</summary>
+    /// <param name="State">The text's state before it.</param>
+    /// <param name="Digits">Hexadecimal digits read; -1 behind the backslash, -3 and -2 before the backslash and the u of the second half of a pair.</param>
+    /// <param name="Value">Of the digits.</param>
+    /// <param name="High">The first half of a pair, or 0.</param>
+    private readonly record struct Escape(int State, int Digits, int Value, int High);
+}
+
+/// <summary>Within a string.</summary>
+internal sealed class StringMode(Context context, TextState text) : TextMode(context.Program)
+{
+    public override ExprPool? SimplePool => text.IsSimple ? Program.Pool : null;
+
+    public Cursor Begin(ReturnStack? stack) => text.Start < 0 ? default : new Cursor(this, text.Start, stack);
+
+    public override int NextText(int state, byte b) => text.Next(state, b);
+
+    public override bool IsFree(int state) => state >= 0 && text.IsSimple && !Program.Canonical && state == Program.Pool.AnyText;
+
+    public override int OnlyByte(in Cursor at)
+    {
+        if (!text.IsSimple || at.Value < 0 || !Program.Canonical)
+        {
+            return -1;
+        }
+
+        if (at.Value == ExprPool.Epsilon)
+        {
+            return '"';
+        }
+
+        var only = Program.Pool.OnlyByte(at.Value);
+        return only is >= 0x20 and not '"' and not '\\' ? only : -1;
+    }
+
+    public override void Fill(in Cursor at, MaskWalk walk)
+    {
+        if (at.Value < 0 || !text.IsSimple || Program.Canonical || !Program.Pool.IsAnyChars(at.Value, out var min, out var max))
+        {
+            base.Fill(at, walk);
+            return;
+        }
+
+        var tokens = walk.Vocabulary.Strings;
+        tokens.AddContent(walk.Mask, max);
+        if (max < tokens.Longest || min > 0)
+        {
+            walk.Walk(tokens.ClosingEscaped, at);
+        }
+
+        var after = at.Stack!.Return(Bits.None);
+        if (after.IsDead || min > tokens.MaxBefore)
+        {
+            return;
+        }
+
+        if (min == 0 && max >= tokens.MaxBefore)
+        {
+            walk.WalkBelow(tokens.Closing, 0, after);
+            walk.Walk(tokens.ClosingEscaped, at);
+            return;
+        }
+
+        walk.WalkSome(tokens.Closing, 0, after, id => tokens.Before(id) >= min && tokens.Before(id) <= max);
+    }
+
+    protected override Cursor Close(in Cursor at) => text.CanClose(at.Value, out var failed) ? at.Stack!.Return(failed) : default;
+
+    protected override bool AllowsAny(int state, int first, int last)
+    {
+        var pool = Program.Pool;
+        foreach (var e in text.Expressions(state))
+        {
+            if (e == ExprPool.All || pool.IsAnyChars(e, out _, out _) || !pool.IsEmpty(pool.And(e, pool.Concat(Utf8Classes.Build(pool, [(first, last)]), ExprPool.All))))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}
+
+/// <summary>Within a number. It is complete only when something else follows.</summary>
+internal sealed class NumberMode(Context context, TextState text) : TextMode(context.Program)
+{
+    private static readonly bool[] s_own = [.. Enumerable.Range(0, 256).Select(b => b is (>= '0' and <= '9') or '-' or '+' or '.' or 'e' or 'E')];
+
+    public override bool[] OwnBytes => s_own;
+
+    public override ExprPool? SimplePool => text.IsSimple ? Program.Pool : null;
+
+    public Cursor Begin(ReturnStack? stack, byte b) => text.Start < 0 || text.Next(text.Start, b) is not (>= 0 and var next) ? default : new Cursor(this, next, stack);
+
+    public override int NextText(int state, byte b) => text.Next(state, b);
+
+    public override Cursor Step(in Cursor at, byte b)
+    {
+        if (s_own[b])
+        {
+            var next = text.Next(at.Value, b);
+            return next < 0 ? default : at with { Value = next };
+        }
+
+        var after = Close(at);
+        return after.IsDead ? default : after.Step(b);
+    }
+
+    public override bool CanEnd(in Cursor at)
+    {
+        var after = Close(at);
+        return !after.IsDead && after.CanEnd;
+    }
+
+    public override void Tokens(in Cursor at, List<(int Id, Cursor Next)> tokens)
+    {
+        var after = Close(at);
+        after.Mode?.Tokens(after, tokens);
+    }
+
+    protected override Cursor Close(in Cursor at) => text.CanClose(at.Value, out var failed) ? at.Stack!.Return(failed) : default;
+
+    protected override bool AllowsAny(int state, int first, int last) => false;
+}

@@ -47,7 +47,7 @@ public abstract partial class BackendConformance : IDisposable
     {
         var type = Enum.Parse<DType>(typeName);
         var second = (outputs / 2) + 1;
-        var (x, expected) = (Activations(rows * inputs), new float[rows * (outputs + second)]);
+        var (x, expected) = (InputsOfProducts(rows * inputs), new float[rows * (outputs + second)]);
         byte[] a = WeightBytes(type, outputs * inputs), b = WeightBytes(type, second * inputs);
         var bias = Values(second);
         var actual = new float[expected.Length];
@@ -73,7 +73,7 @@ public abstract partial class BackendConformance : IDisposable
         const int Rows = 3, Inputs = 70;
         DType[] types = [DType.BF16, DType.F32, DType.F32, DType.F16];
         int[] outputs = [9, 4, 8, 5];
-        var x = Activations(Rows * Inputs);
+        var x = InputsOfProducts(Rows * Inputs);
         var weights = types.Select((t, i) => WeightBytes(t, outputs[i] * Inputs)).ToArray();
         float[] expected = new float[Rows * outputs.Sum()], actual = new float[expected.Length];
         foreach (var (backend, result) in Both(expected, actual))
@@ -355,7 +355,7 @@ public abstract partial class BackendConformance : IDisposable
     private protected virtual bool RoundsActivations => false;
 
     /// <summary>Inputs of products: such as rounding leaves alone, for a backend that rounds.</summary>
-    private float[] Activations(int count) => RoundsActivations ? [.. Values(count).Select(v => FloatFormats.BFloat16ToSingle(FloatFormats.SingleToBFloat16(v)))] : Values(count);
+    private float[] InputsOfProducts(int count) => RoundsActivations ? [.. Values(count).Select(v => FloatFormats.BFloat16ToSingle(FloatFormats.SingleToBFloat16(v)))] : Values(count);
 
     /// <summary>Random numbers of about unit size in a stored type, some of them subnormal.</summary>
     private byte[] WeightBytes(DType type, int count)

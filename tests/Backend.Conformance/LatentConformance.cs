@@ -41,7 +41,7 @@ public abstract partial class BackendConformance
         const int Rows = 11;
         using var pinned = new Pinned([.. Enumerable.Range(0, heads).Select(_ => WeightBytes(type, outputs * inputs))]);
         int from = heads * (kept + inputs), to = heads * (kept + outputs);
-        var x = Activations(Rows * (from + 5));
+        var x = InputsOfProducts(Rows * (from + 5));
         float[] expected = new float[Rows * to], actual = new float[expected.Length];
         foreach (var (backend, result) in Both(expected, actual))
         {

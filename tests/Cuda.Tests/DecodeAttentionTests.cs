@@ -11,7 +11,7 @@ namespace KvPrefetch.Tests.Cuda;
 public sealed class DecodeAttentionTests(ITestOutputHelper output)
 {
     // Prefills, then decodes and a chunk together, then decodes alone.
-    private static readonly (int Start, int Count)[][] Rounds = [[(0, 700), (0, 16), (0, 33)], [(700, 1), (16, 17), (33, 1)], [(701, 1), (33, 1), (34, 1)]];
+    private static readonly (int Start, int Count)[][] Rounds = [[(0, 150), (0, 16), (0, 33)], [(150, 1), (16, 17), (33, 1)], [(151, 1), (33, 1), (34, 1)]];
 
     public static TheoryData<AttentionKernel, PrefetchPolicy, bool> Kernels { get; } = new()
     {

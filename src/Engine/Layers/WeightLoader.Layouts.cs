@@ -88,6 +88,13 @@ internal sealed unsafe partial class WeightLoader
         ? new(Packed(packed, name, outputs, inputs), Vector(name + ".bias", outputs))
         : new(Transposed(Whole(name + ".weight", inputs, outputs), name + ".weight", 0, inputs, outputs), Vector(name + ".bias", outputs));
 
+    /// <summary><c>name.weight</c> <c>[heads, headDim]</c>: a layer norm without bias for each head.</summary>
+    public Norm[] HeadLayerNorms(string name, int heads, int headDim, float epsilon)
+    {
+        var all = Whole(name + ".weight", heads, headDim);
+        return [.. Enumerable.Range(0, heads).Select(head => new Norm(Part(all, name + ".weight", (long)head * headDim, headDim), Bias: null, epsilon, Centered: true))];
+    }
+
     /// <summary>The only element of <paramref name="name"/>, whose shape is <c>[1]</c> or <c>[]</c>; <paramref name="absent"/> where the checkpoint lacks it.</summary>
     public float Scalar(string name, float absent, bool vector)
     {

@@ -164,7 +164,7 @@ internal abstract class DecoderFamily : IModelFamily
     protected virtual Projection OutputHead(WeightLoader weights) => weights.Linear(Names.Head, Vocabulary, Hidden);
 
     /// <summary>self_attn with q_proj, k_proj, v_proj and o_proj.</summary>
-    protected Attention SelfAttention(WeightLoader weights, int layer, bool bias = false, bool outputBias = false, int rotary = 0, int window = 0, RotaryPairs pairs = RotaryPairs.Halves, QkNorm? norm = null, string output = "o_proj", string scope = "self_attn.")
+    protected Attention SelfAttention(WeightLoader weights, int layer, bool bias = false, bool outputBias = false, int rotary = 0, int window = 0, RotaryPairs pairs = RotaryPairs.Halves, IQkNorm? norm = null, string output = "o_proj", string scope = "self_attn.")
     {
         var w = weights.Scope(scope);
         var shape = Attention with { Window = window };
@@ -177,7 +177,7 @@ internal abstract class DecoderFamily : IModelFamily
     /// <param name="layerType">See <see cref="RopeParameters.Read"/>.</param>
     /// <param name="defaultTheta">See <see cref="RopeParameters.Read"/>.</param>
     /// <param name="alsoKnown">See <see cref="RopeParameters.Read"/>.</param>
-    protected RotaryFrequencies ReadRotary(double? defaultPartial = null, string? layerType = null, double defaultTheta = double.NaN, params ReadOnlySpan<string> alsoKnown)
+    protected RotaryFrequencies ReadRotary(double? defaultPartial = null, string? layerType = null, double defaultTheta = 10_000, params ReadOnlySpan<string> alsoKnown)
     {
         var rope = RopeParameters.Read(Config, defaultTheta, defaultPartial ?? 1, layerType, alsoKnown);
         return defaultPartial is null && rope.PartialRotaryFactor != 1

@@ -49,7 +49,7 @@ internal sealed class FalconH1 : DecoderFamily
         Attention = Attention with { Scale = Attention.Scale * attention * attention * Factor("key_multiplier") };
         EmbeddingScale = Factor("embedding_multiplier");
         LogitScale = Factor("lm_head_multiplier");
-        Rotary = [ReadRotary(defaultTheta: 100_000)];
+        Rotary = [ReadRotary(defaultTheta: double.NaN)];
         States = [.. Enumerable.Repeat(_mamba.States, Layers).SelectMany(s => s)];
         Projected = StateSpace.InputColumns(_mamba.Shape);
         Scanned = _mamba.Shape.Columns;

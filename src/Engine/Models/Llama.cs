@@ -15,7 +15,7 @@ internal sealed class Llama : DecoderFamily
         _ = config.GetChoice("hidden_act", ["silu"]);
         _attentionBias = config.GetBoolean("attention_bias", false);
         _mlpBias = config.GetBoolean("mlp_bias", false);
-        Rotary = [ReadRotary(defaultTheta: 10_000)];
+        Rotary = [ReadRotary()];
     }
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>

@@ -12,7 +12,7 @@ internal sealed class Ministral3 : DecoderFamily
         _ = config.GetChoice("hidden_act", ["silu"]);
         Windows = UniformWindows(config.FindInt32("sliding_window", 1, int.MaxValue));
         RequireRope();
-        Rotary = [ReadRotary(alsoKnown: ["llama_4_scaling_beta", "max_position_embeddings"])];
+        Rotary = [ReadRotary(defaultTheta: double.NaN, alsoKnown: ["llama_4_scaling_beta", "max_position_embeddings"])];
         var section = config.Section("rope_parameters") ?? config.Section("rope_scaling");
         if (section?.FindDouble("llama_4_scaling_beta", 0, 1e6) is { } beta)
         {

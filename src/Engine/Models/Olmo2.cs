@@ -16,8 +16,8 @@ internal sealed class Olmo2 : DecoderFamily
         var window = config.ModelType == "olmo3" ? WindowOr(4096) : null;
         Windows = ReadWindows(window, i => window is not null && (i + 1) % 4 != 0);
         Rotary = config.Section("rope_parameters")?.IsSection("full_attention") == true
-            ? [ReadRotary(layerType: "full_attention"), ReadRotary(layerType: "sliding_attention")]
-            : [ReadRotary()];
+            ? [ReadRotary(null, "full_attention", double.NaN), ReadRotary(null, "sliding_attention", double.NaN)]
+            : [ReadRotary(defaultTheta: config.ModelType == "olmo3" ? double.NaN : 10_000)];
     }
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>

@@ -48,6 +48,15 @@ public sealed class ConfigTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void AnAdapterWithoutItsBaseIsNamed()
+    {
+        using var folder = new Checkpoints.TempFolder();
+        folder.Write("adapter_config.json", """{"base_model_name_or_path":"x/y","peft_type":"LORA"}""");
+        folder.Write("adapter_model.safetensors", Checkpoints.Bytes.Tensors(("base_model.model.layers.0.lora_A.weight", [2, 2])));
+        Assert.Equal("adapter_config.json", Assert.Throws<UnsupportedModelException>(() => LlmEngine.Load(folder.Path)).Field);
+    }
+
+    [Fact]
     public void MC15_AnEndlessContextIsClampedToTheCacheAndAllocatesNothing()
     {
         var log = new List<string>();

@@ -12,7 +12,6 @@ public sealed class FamilyFieldTests
 {
     [Theory]
     [InlineData("gpt2", "activation_function", "\"relu\"")]
-    [InlineData("gpt2", "scale_attn_by_inverse_layer_idx", "true")]
     [InlineData("gpt2", "add_cross_attention", "true")]
     [InlineData("gpt_neox", "hidden_act", "\"relu\"")]
     [InlineData("apertus", "hidden_act", "\"silu\"")]

@@ -62,7 +62,8 @@ public sealed class FieldEffectTests
     [InlineData("apertus", "rope_parameters")]
     [InlineData("gpt_oss", "rope_parameters")]
     [InlineData("ministral3", "rope_parameters")]
-    [InlineData("qwen3", "rope_parameters.rope_theta")]
+    [InlineData("ministral3", "rope_parameters.rope_theta")]
+    [InlineData("falcon_h1", "rope_parameters.rope_theta")]
     [InlineData("gemma4_text", "rope_parameters.full_attention.rope_theta")]
     public void WhatCannotBeGuessedMustBeGiven(string family, string field)
     {

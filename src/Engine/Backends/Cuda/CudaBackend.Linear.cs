@@ -44,7 +44,7 @@ internal sealed unsafe partial class CudaBackend
         }
     }
 
-    private void LinearTiles(DType type, Rows x, in Targets targets, int count, int outputs, Rows output, int rows)
+    private void LinearTiles(DType type, Rows x, Targets targets, int count, int outputs, Rows output, int rows)
     {
         var convert = Kernel(CudaKernels.ConvertRows(type));
         var converted = Converted(checked((long)rows * x.Columns));

@@ -123,13 +123,13 @@ internal sealed unsafe partial class CudaBackend
         Kernel(CudaKernels.RmsNorm).Launch(_stream, rows, groups, 1, parameters);
     }
 
-    private void Elementwise(int operation, in ElementwiseParams parameters, int rows)
+    private void Elementwise(int operation, ElementwiseParams parameters, int rows)
     {
         var kernel = Kernel(CudaKernels.Elementwise(operation));
         kernel.Launch(_stream, rows, Blocks(parameters.Columns, kernel.Spec.Threads), 1, parameters);
     }
 
-    private void Activate(int mode, in ActivateParams parameters, int rows)
+    private void Activate(int mode, ActivateParams parameters, int rows)
     {
         var kernel = Kernel(CudaKernels.Activate(mode));
         kernel.Launch(_stream, rows, Blocks(parameters.Columns, kernel.Spec.Threads), 1, parameters);

@@ -86,7 +86,7 @@ internal static class CudaKernels
         .. Types.SelectMany(t => (KernelSpec[])[Embed(t), Linear(t, 1), Linear(t, 2), Linear(t, 4), Linear(t, 8), ExpertLinear(t, 1), ExpertLinear(t, 4), RotateAndStore(t)]),
         .. ((DType[])[DType.F16, DType.BF16]).SelectMany(t => (KernelSpec[])[ConvertRows(t), LinearTiles(t, 64), LinearTiles(t, 128)]),
         .. Types.SelectMany(t => ((int[])[64, 80, 96, 128, 256]).Select(d => PagedAttention(t, d))),
-        .. DecodeKernels(), LinearSmall.Spec(DType.BF16, 4, 2, 0), LinearSmall.Spec(DType.F16, 8, 1, 0), Yardsticks.ReadRate, Yardsticks.StreamFloor(64), Yardsticks.StreamFloor(128),
+        .. DecodeKernels(), LinearSmall.Spec(DType.BF16, 1, 2, 0), LinearSmall.Spec(DType.BF16, 4, 2, 0), LinearSmall.Spec(DType.F16, 8, 1, 0), Yardsticks.ReadRate, Yardsticks.StreamFloor(64), Yardsticks.StreamFloor(128),
         PagedAttention(DType.F32, 6), PagedAttention(DType.F32, 18, 1), PagedAttention(DType.BF16, 576, 512), ShortConvolution(1), ShortConvolution(4), ShortConvolution(16),
         SelectiveScan(16), SelectiveScan(128), SelectiveScan(MaxScanState), GatedDelta, MatchMagnitude, CutBelow, Route(2048, 2048),
     ];

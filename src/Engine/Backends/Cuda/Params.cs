@@ -309,6 +309,7 @@ internal struct RouteParams
     public RowsView Logits;
     public RowsView Weights;
     public nint Correction;
+    public nint Factors;
     public nint Ids;
     public int Experts;
     public int Chosen;

@@ -8,7 +8,7 @@
 //          Rows of a slot stand CHUNK * 2 + 64 bytes apart, so that 16-byte reads are free of conflicts. Float32 accumulators; the warps' sums meet in shared memory,
 //          one barrier for each GROUP tiles, in the order of the warps.
 // Bytes    W once; x once for each CTA, out of L2.
-// Defines  ROWS (4, 8), STAGES, ELEMENT_F16. sm_90 and later.
+// Defines  ROWS (4, 8), ONE (1: a single row), STAGES, ELEMENT_F16. sm_90 and later.
 #include "product.cuh"
 #include "async.cuh"
 #include "mma.cuh"
@@ -120,19 +120,33 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) linear_small(const __gr
     dependency_wait();
     const int xRowBytes = (chunks * Chunk * 2) + 64;
     char* const xs = shared + XStart;
-    for (int r = 0; r < p.rows; r++)
+    // Several loads of a thread are under way at once: of all rows, or of one row's next places.
+    constexpr int LoadRows = ONE ? 1 : ROWS, LoadPlaces = ONE ? 8 : 8 / ROWS;
+    for (int k0 = thread * 4; k0 < chunks * Chunk; k0 += THREADS * 4 * LoadPlaces)
     {
-        const float* const row = row_of(p.x, r);
-        for (int k = thread * 4; k < chunks * Chunk; k += THREADS * 4)
+        float4 v[LoadPlaces][LoadRows];
+#pragma unroll
+        for (int j = 0; j < LoadPlaces; j++)
         {
-            uint2 packed = make_uint2(0, 0);
-            if (k < p.inputs)
+#pragma unroll
+            for (int r = 0; r < LoadRows; r++)
             {
-                const float4 v = *(const float4*)(row + k);
-                packed.x = pack_elements(v.x, v.y);
-                packed.y = pack_elements(v.z, v.w);
+                const int k = k0 + (j * THREADS * 4);
+                v[j][r] = k < p.inputs && r < p.rows ? *(const float4*)(row_of(p.x, r) + k) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
             }
-            *(uint2*)(xs + (r * xRowBytes) + (k * 2)) = packed;
+        }
+#pragma unroll
+        for (int j = 0; j < LoadPlaces; j++)
+        {
+#pragma unroll
+            for (int r = 0; r < LoadRows; r++)
+            {
+                const int k = k0 + (j * THREADS * 4);
+                if (k < chunks * Chunk && r < p.rows)
+                {
+                    *(uint2*)(xs + (r * xRowBytes) + (k * 2)) = make_uint2(pack_elements(v[j][r].x, v[j][r].y), pack_elements(v[j][r].z, v[j][r].w));
+                }
+            }
         }
     }
     __syncthreads();

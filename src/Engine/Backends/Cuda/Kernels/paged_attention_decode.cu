@@ -294,8 +294,8 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     const unsigned stagingFull = barriers + (((WARPS * STAGES * 2) + 2) * 8), stagingEmpty = stagingFull + 16;
     if (thread < 2)
     {
-        barrier_init(stagingFull + (thread * 8), WARPS);
-        barrier_init(stagingEmpty + (thread * 8), 1);
+        barrier_init(stagingFull + (thread * 8), WARPS * 32);
+        barrier_init(stagingEmpty + (thread * 8), 32);
     }
 #if __CUDA_ARCH__ >= 900
     const unsigned qBarriers = barriers + (WARPS * STAGES * 2 * 8);
@@ -937,10 +937,10 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
         else
         {
             int before = 0;
+            barrier_arrive(stagingFull + (buffer * 8));
             __syncwarp();
             if (lane == 0)
             {
-                barrier_arrive(stagingFull + (buffer * 8));
                 before = atomicAdd(&arrived[buffer], 1);
             }
             before = __shfl_sync(~0u, before, 0);
@@ -1015,8 +1015,8 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
             if (lane == 0)
             {
                 arrived[buffer] = 0;
-                barrier_arrive(stagingEmpty + (buffer * 8));
             }
+            barrier_arrive(stagingEmpty + (buffer * 8));
         }
         unit = end;
     }

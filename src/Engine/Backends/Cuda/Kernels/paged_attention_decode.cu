@@ -16,6 +16,7 @@
 // Prefetch The rings can be filled with all pages but each sequence's last before dependency_wait (flag RINGS_AHEAD): those do not depend on the kernel before this one.
 //          PREFETCH = 1: with each copy that is issued, the slabs of the unit PREFETCH_DISTANCE ring slots further on are asked into L2; 2 (control): the same
 //          instruction, aimed at what is being copied anyway. No policy changes a bit of the output.
+//          So no kernel of the same step may write to a page that a sequence reads as an old one.
 // Bytes    KV: pages * 2 * SLAB_BYTES * kvHeads (once for each head block), q and output once.
 // Needs    sequences > 0. After a launch that was broken off the records must be set to all ones again.
 // Defines  HEAD_DIM, GROUP (query heads per KV head), WARPS, STAGES, STAGING (buffers, 1 or 2), ELEMENT_F16, Q_TYPE and OUT_TYPE (0 float32, 1 float16, 2 bfloat16),

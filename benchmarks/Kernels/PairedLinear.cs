@@ -14,12 +14,12 @@ internal static class PairedLinear
     private const int Rounds = 15;
 
     /// <summary>The first is what the others are compared with.</summary>
-    private static readonly (string Name, Arithmetic Arithmetic, CpuKernels Kernels)[] Kinds =
+    private static readonly (string Name, ProductArithmetic Arithmetic, ProductKernels Kernels)[] Kinds =
     [
-        ("exact, managed", Arithmetic.Exact, CpuKernels.Managed),
-        ("fast, managed", Arithmetic.Fast, CpuKernels.Managed),
-        ("fast, vdpbf16ps", Arithmetic.Fast, CpuKernels.VectorDots),
-        ("fast, tiles", Arithmetic.Fast, CpuKernels.Tiles),
+        ("exact, managed", ProductArithmetic.Exact, ProductKernels.Managed),
+        ("fast, managed", ProductArithmetic.Fast, ProductKernels.Managed),
+        ("fast, vdpbf16ps", ProductArithmetic.Fast, ProductKernels.VectorDots),
+        ("fast, tiles", ProductArithmetic.Fast, ProductKernels.Tiles),
     ];
 
     public static string Run(int threads)

@@ -23,7 +23,7 @@ var output = Take("--output") ?? Path.Combine(repository, "benchmarks", "results
 
 if (rest.Contains("--paired"))
 {
-    var table = PairedLinear.Run(Run.Threads);
+    var table = PairedLinear.Run(Run.Threads) + $"\n## Packed weights\n\nSpeed beside bf16 in float32 arithmetic, [3072, 1536].\n\n{PairedPackings.Run(Run.Threads)}";
     File.WriteAllText(Take("--output") ?? output.Replace("kernels.md", "arithmetic.md", StringComparison.Ordinal),
         $"# Products by arithmetic and kernels\n\nbf16 weights of SmolLM2-135M; medians of rounds in which all kinds run in turn. {Run.Threads} threads.\n\n{table.ReplaceLineEndings("\n")}\n- Machine: {Machine.Describe()}\n- Commit: {Machine.Commit(repository)}\n- Command: `dotnet run --project benchmarks/Kernels -c Release -- {string.Join(' ', args)}`\n");
     return;

@@ -10,7 +10,10 @@ internal static class BackendChoice
     /// <summary>Loads with what the options name. Auto takes the card, and where that cannot be used, or cannot run this model, says so in one sentence and takes the processor.</summary>
     public static T Load<T>(EngineOptions options, Func<Func<IBackend>, T> load)
     {
-        IBackend Cpu() => CpuBackend.Create(options.Threads);
+        IBackend Cpu() => CpuBackend.Create(
+            options.Threads,
+            arithmetic: options.Arithmetic == Arithmetic.Fast ? ProductArithmetic.Fast : ProductArithmetic.Exact,
+            kernels: options.CpuKernels == CpuKernels.Managed ? ProductKernels.Managed : ProductKernels.Auto);
         IBackend Cuda() => CudaBackend.Create(new CudaOptions
         {
             Device = options.DeviceIndex,

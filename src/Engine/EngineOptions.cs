@@ -11,6 +11,24 @@ public enum ComputeBackend
     Cuda,
 }
 
+/// <summary>What products with weights do to activations on the processor. Either way a token has the same bits alone, in a batch and in a chunk of a prompt.</summary>
+public enum Arithmetic
+{
+    /// <summary>Nothing: they are multiplied in float32.</summary>
+    Exact,
+    /// <summary>They are rounded to bfloat16 before each product, which is summed in float32, as on graphics cards. On processors with matrix tiles (AMX) prompts and batches are several times faster.</summary>
+    Fast,
+}
+
+/// <summary>Which kernels compute on the processor.</summary>
+public enum CpuKernels
+{
+    /// <summary>Machine code made for this processor where it helps and the system allows it, else those written in C#.</summary>
+    Auto,
+    /// <summary>Those written in C#.</summary>
+    Managed,
+}
+
 /// <summary>How an engine is set up. Immutable; every default is meant to be left alone.</summary>
 public sealed record EngineOptions
 {
@@ -31,6 +49,12 @@ public sealed record EngineOptions
 
     /// <summary>On a card: attention cuts contexts at fixed places, so that the bits of a sequence that generates do not depend on what else runs; costs a few percent.</summary>
     public bool BatchInvariant { get; init; }
+
+    /// <summary>What products do to activations where the processor computes.</summary>
+    public Arithmetic Arithmetic { get; init; }
+
+    /// <summary>Which kernels compute on the processor.</summary>
+    public CpuKernels CpuKernels { get; init; }
 
     /// <summary>Threads that compute; 0 takes the physical cores that this process may use. Engines of one process with as many threads share them.</summary>
     public int Threads { get; init; }
@@ -57,6 +81,8 @@ public sealed record EngineOptions
     internal void Validate()
     {
         Require((int)Backend, (int)ComputeBackend.Auto, (int)ComputeBackend.Cuda, nameof(Backend));
+        Require((int)Arithmetic, (int)Arithmetic.Exact, (int)Arithmetic.Fast, nameof(Arithmetic));
+        Require((int)CpuKernels, (int)CpuKernels.Auto, (int)CpuKernels.Managed, nameof(CpuKernels));
         Require(DeviceIndex, 0, 255, nameof(DeviceIndex));
         Require((int)Attention, (int)AttentionKernel.Prefetch, (int)AttentionKernel.Reference, nameof(Attention));
         Require((int)Prefetch, (int)PrefetchPolicy.Auto, (int)PrefetchPolicy.Rings, nameof(Prefetch));

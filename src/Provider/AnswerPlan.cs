@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using KvPrefetch.AI.ToolCalls;
 using KvPrefetch.Engine;
+using KvPrefetch.Engine.Text.Constraints;
 
 namespace KvPrefetch.AI;
 
@@ -10,7 +11,8 @@ namespace KvPrefetch.AI;
 /// <param name="Prompt">The conversation as the model reads it.</param>
 /// <param name="Tools">The functions.</param>
 /// <param name="Reasoning">What is to become of reasoning.</param>
-internal sealed record AnswerPlan(GenerationRequest Request, AnswerFormat Format, Prompt Prompt, ToolRequest Tools, ReasoningRequest Reasoning)
+/// <param name="AfterReasoning">What the answer must match once reasoning is over.</param>
+internal sealed record AnswerPlan(GenerationRequest Request, AnswerFormat Format, Prompt Prompt, ToolRequest Tools, ReasoningRequest Reasoning, Func<Grammar?> AfterReasoning)
 {
     /// <param name="engine">Loaded.</param>
     /// <param name="format">How its model writes conversations.</param>
@@ -37,12 +39,14 @@ internal sealed record AnswerPlan(GenerationRequest Request, AnswerFormat Format
         var request = new GenerationRequest
         {
             Prompt = prompt.Tokens,
-            Grammar = AnswerConstraint.Of(engine.Tokenizer!, answers, prompt, tools, form),
+            Grammar = Constraint(mayReason: !reasoning.Off),
             MaxOutputTokens = asked.MaxOutputTokens,
             Sampling = asked.ToSampling(engine.Model.SamplingDefaults),
             StopTokens = format.StopTokens,
             StopStrings = [.. (asked.StopSequences ?? []).Concat(format.StopStrings).Take(RequestOptions.MaxStopSequences)],
         };
-        return new AnswerPlan(request, answers, prompt, tools, reasoning);
+        return new AnswerPlan(request, answers, prompt, tools, reasoning, () => Constraint(mayReason: false));
+
+        Grammar? Constraint(bool mayReason) => AnswerConstraint.Of(format.Grammars, engine.Tokenizer!, answers, prompt, tools, form, mayReason);
     }
 }

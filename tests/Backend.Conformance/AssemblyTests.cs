@@ -89,9 +89,9 @@ public sealed unsafe class AssemblyTests(ITestOutputHelper output)
         var sets = InstructionSets.Current;
         output.WriteLine(sets.ToString());
         var assembled = OperatingSystem.IsLinux() && Avx512;
-        Assert.Equal(sets.Avx512Bf16 && assembled, Name(CpuKernels.VectorDots).Contains("bf16 dot products", StringComparison.Ordinal));
-        Assert.Equal(sets.AmxBf16 && assembled, Name(CpuKernels.Tiles).Contains("tiles", StringComparison.Ordinal));
-        Assert.DoesNotContain(",", Name(CpuKernels.Managed), StringComparison.Ordinal);
+        Assert.Equal(sets.Avx512Bf16 && assembled, Name(ProductKernels.VectorDots).Contains("bf16 dot products", StringComparison.Ordinal));
+        Assert.Equal(sets.AmxBf16 && assembled, Name(ProductKernels.Tiles).Contains("tiles", StringComparison.Ordinal));
+        Assert.DoesNotContain(",", Name(ProductKernels.Managed), StringComparison.Ordinal);
         using var exact = CpuBackend.Create(1);
         Assert.DoesNotContain(",", exact.Name, StringComparison.Ordinal);
     }
@@ -104,7 +104,7 @@ public sealed unsafe class AssemblyTests(ITestOutputHelper output)
         var caught = 0;
         var thread = new Thread(() =>
         {
-            using var backend = CpuBackend.Create(1, arithmetic: Arithmetic.Fast, kernels: CpuKernels.Tiles);
+            using var backend = CpuBackend.Create(1, arithmetic: ProductArithmetic.Fast, kernels: ProductKernels.Tiles);
             var weights = new ushort[32 * 64];
             fixed (ushort* pointer = weights)
             {
@@ -138,7 +138,7 @@ public sealed unsafe class AssemblyTests(ITestOutputHelper output)
         const int Rows = 512, Outputs = 208, Inputs = 576;
         var random = new Random(5);
         ushort[] weights = [.. Enumerable.Range(0, Outputs * Inputs).Select(_ => FloatFormats.SingleToBFloat16((float)random.NextDouble() - 0.5f))];
-        using var backend = CpuBackend.Create(2, arithmetic: Arithmetic.Fast, kernels: Enum.Parse<CpuKernels>(kernels));
+        using var backend = CpuBackend.Create(2, arithmetic: ProductArithmetic.Fast, kernels: Enum.Parse<ProductKernels>(kernels));
         Rows all = backend.AllocateRows(Rows, Inputs), alone = backend.AllocateRows(1, Inputs), together = backend.AllocateRows(Rows, Outputs), single = backend.AllocateRows(1, Outputs);
         for (var row = 0; row < Rows; row++)
         {
@@ -184,9 +184,9 @@ public sealed unsafe class AssemblyTests(ITestOutputHelper output)
 
     private static bool Avx512 => System.Runtime.Intrinsics.X86.Avx512F.IsSupported;
 
-    private static string Name(CpuKernels kernels)
+    private static string Name(ProductKernels kernels)
     {
-        using var backend = CpuBackend.Create(1, arithmetic: Arithmetic.Fast, kernels: kernels);
+        using var backend = CpuBackend.Create(1, arithmetic: ProductArithmetic.Fast, kernels: kernels);
         return backend.Name;
     }
 

@@ -117,10 +117,10 @@ public sealed class ToolCallingTests : IDisposable
     [Fact]
     public async Task The_schema_is_shown_to_the_model_and_one_that_cannot_be_enforced_is_refused_with_its_pointer()
     {
-        var schema = JsonDocument.Parse("""{"type":"object","properties":{"a":{"const":1}},"required":["a"],"additionalProperties":false}""").RootElement;
+        var schema = JsonDocument.Parse("""{"type":"object","properties":{"a":{"const":"b"}},"required":["a"],"additionalProperties":false}""").RootElement;
         var without = await _client.GetResponseAsync(Chat.User("Who?"), new ChatOptions { MaxOutputTokens = 1 });
         var with = await _client.GetResponseAsync(Chat.User("Who?"), new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema(schema), MaxOutputTokens = 20 });
-        Assert.Equal("""{"a":1}""", with.Text);
+        Assert.Equal("""{"a":"b"}""", with.Text);
         Assert.True(with.Usage!.InputTokenCount > without.Usage!.InputTokenCount + 50);
         var remote = JsonDocument.Parse("""{"properties":{"a":{"$ref":"http://169.254.169.254/x"}}}""").RootElement;
         await Assert.ThrowsAsync<GrammarException>(() => _client.GetResponseAsync(Chat.User("Who?"), new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema(remote) }));

@@ -118,7 +118,8 @@ internal sealed class AnswerFormat
     }
 
     /// <summary>Tokens that close reasoning as the model would.</summary>
-    public int[] EncodeReasoningEnd() => Reasoning is null ? [] : _tokenizer.Encode([new("\n" + Reasoning.End + "\n\n", Provenance.Template)]);
+    public int[] EncodeReasoningEnd() => IsHarmony ? _tokenizer.Encode([new(HarmonyAnswerReader.ReasoningEnd, Provenance.Template)])
+        : Reasoning is null ? [] : _tokenizer.Encode([new("\n" + Reasoning.End + "\n\n", Provenance.Template)]);
 
     /// <summary>True where a prompt that ends so has opened reasoning.</summary>
     public bool OpensReasoning(string tail) =>

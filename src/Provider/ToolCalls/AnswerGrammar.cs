@@ -11,7 +11,9 @@ namespace KvPrefetch.AI.ToolCalls;
 /// <param name="InSection">Calls are written as our own section says.</param>
 /// <param name="Schema">Text must be JSON under this schema; null leaves it free.</param>
 /// <param name="OpensReasoning">The prompt ends within reasoning.</param>
-internal sealed record AnswerRules(IReadOnlyDictionary<string, JsonElement> Tools, bool IsRequired, bool IsMultiple, bool InSection, JsonElement? Schema, bool OpensReasoning);
+/// <param name="MayReason">Reasoning may come; false where it is over, or was switched off.</param>
+internal sealed record AnswerRules(
+    IReadOnlyDictionary<string, JsonElement> Tools, bool IsRequired, bool IsMultiple, bool InSection, JsonElement? Schema, bool OpensReasoning, bool MayReason = true);
 
 /// <summary>The grammar of a whole answer: reasoning, then text or calls. What is free stays free, except that a call, once it is opened, is one of a function that is there.</summary>
 internal static class AnswerGrammar
@@ -62,7 +64,7 @@ internal static class AnswerGrammar
                 syntax.Grammar(grammar, isOpened: true));
         }
 
-        if (format.Reasoning is not { } reasoning)
+        if (format.Reasoning is not { } reasoning || !rules.MayReason)
         {
             return body;
         }

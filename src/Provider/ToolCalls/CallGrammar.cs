@@ -53,8 +53,26 @@ internal sealed class CallGrammar
     /// <summary>Any value under a schema, as JSON.</summary>
     public static GrammarPart Value(JsonElement schema) => GrammarPart.Json(schema, Compact);
 
-    /// <summary>Text in which the beginning of a closing tag does not come.</summary>
-    public static GrammarPart Bare() => GrammarPart.Regex("(?:[^<]|<+[^/<])*");
+    /// <summary>Text of a schema's length and pattern. Where it is free, the beginning of a closing tag does not come in it.</summary>
+    public static GrammarPart Bare(JsonElement schema)
+    {
+        if (schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty("pattern", out var pattern) && pattern.ValueKind == JsonValueKind.String)
+        {
+            // Schemas search for it anywhere; the common one is tied to both ends.
+            var text = pattern.GetString()!;
+            var (isStart, isEnd) = (text.StartsWith('^'), text.EndsWith('$') && !text.EndsWith("\\$", StringComparison.Ordinal));
+            if (!text.Contains('|', StringComparison.Ordinal) || (!isStart && !isEnd))
+            {
+                return GrammarPart.Regex((isStart ? "" : "[^<]*") + "(?:" + text[(isStart ? 1 : 0)..(isEnd ? ^1 : ^0)] + ")" + (isEnd ? "" : "[^<]*"));
+            }
+        }
+
+        var (min, max) = (Length(schema, "minLength") ?? 0, Length(schema, "maxLength"));
+        return GrammarPart.Regex(min == 0 && max is null ? "(?:[^<]|<+[^/<])*" : string.Create(CultureInfo.InvariantCulture, $"[^<]{{{min},{max}}}"));
+    }
+
+    private static int? Length(JsonElement schema, string name) =>
+        schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var length) && length >= 0 ? length : null;
 
     /// <summary>The properties that a schema names, and whether they must be there.</summary>
     public static List<(string Name, JsonElement Schema, bool IsRequired)> Properties(JsonElement schema)
@@ -94,14 +112,14 @@ internal sealed class CallGrammar
     }
 
     /// <summary>A value that a format writes as bare words where it is text, and as JSON where it is not.</summary>
-    public static GrammarPart BareValue(JsonElement schema, Func<GrammarPart>? text = null)
+    public static GrammarPart BareValue(JsonElement schema)
     {
         if (Words(schema) is { } words)
         {
             return Choose([.. words.Select(Text)]);
         }
 
-        return IsText(schema) ? (text ?? Bare)() : Value(schema);
+        return IsText(schema) ? Bare(schema) : Value(schema);
     }
 
     /// <summary>The texts of an enumeration of texts; null where it is none.</summary>

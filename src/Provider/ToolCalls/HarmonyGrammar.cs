@@ -14,7 +14,7 @@ internal static class HarmonyGrammar
 
         GrammarPart Channel(string name) => CallGrammar.Join(tags.Tag("<|channel|>"), CallGrammar.Text(name), tags.Tag("<|message|>"));
 
-        List<GrammarPart> kinds = [CallGrammar.Join(Channel("analysis"), AnswerGrammar.Until(tokenizer, "<|end|>", next, isRequired: rules.IsRequired || rules.Schema is not null))];
+        List<GrammarPart> kinds = !rules.MayReason ? [] : [CallGrammar.Join(Channel("analysis"), AnswerGrammar.Until(tokenizer, "<|end|>", next, isRequired: rules.IsRequired || rules.Schema is not null))];
         if (rules.Tools.Count > 0)
         {
             kinds.Add(CallGrammar.Join(

@@ -1,0 +1,43 @@
+// Real JSON schemas as constraints, on one core: ConstraintsBenchmark TOKENIZER-FOLDER maskbench.jsonl.gz [--every N] [--from N] [--rounds N] [--out FILE.md]
+// Each schema is compiled anew in every round, its instances followed token by token; of each mask, the best time of the rounds counts: on a machine that others use too, the rest is theirs.
+using System.Diagnostics;
+using System.IO.Compression;
+using System.Text.Json;
+using KvPrefetch.Benchmarks;
+using KvPrefetch.Benchmarks.Constraints;
+using KvPrefetch.Engine.Text.Tokenization;
+
+if (args.Length < 2)
+{
+    Console.Error.WriteLine("ConstraintsBenchmark TOKENIZER-FOLDER maskbench.jsonl.gz [--every N] [--from N] [--rounds N] [--out FILE.md]");
+    return 2;
+}
+
+int Option(string name, int otherwise) => Array.IndexOf(args, name) is >= 0 and var at ? int.Parse(args[at + 1], System.Globalization.CultureInfo.InvariantCulture) : otherwise;
+var (every, from, rounds) = (Option("--every", 1), Option("--from", 0), Option("--rounds", 2));
+var tokenizer = Tokenizer.Load(args[0]);
+var report = new Report();
+var clock = Stopwatch.StartNew();
+SchemaRun.WarmUp(tokenizer);
+using (var file = new StreamReader(new GZipStream(File.OpenRead(args[1]), CompressionMode.Decompress)))
+{
+    for (var i = 0; file.ReadLine() is { } line; i++)
+    {
+        if (i % every != from)
+        {
+            continue;
+        }
+
+        using var json = JsonDocument.Parse(line, new JsonDocumentOptions { MaxDepth = 256 });
+        report.Add(SchemaRun.Measure(json.RootElement, tokenizer, rounds));
+    }
+}
+
+var text = report.Write($"ConstraintsBenchmark {Path.GetFileName(args[0])} {Path.GetFileName(args[1])}" + string.Concat(args.Skip(2).TakeWhile(a => a != "--out").Select(a => " " + a)), Machine.Describe(), Machine.Commit(Machine.Repository()), clock.Elapsed);
+Console.WriteLine(text);
+if (Array.IndexOf(args, "--out") is >= 0 and var index)
+{
+    File.WriteAllText(args[index + 1], text);
+}
+
+return 0;

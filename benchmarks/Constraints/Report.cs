@@ -1,0 +1,77 @@
+using System.Globalization;
+using System.Text;
+
+namespace KvPrefetch.Benchmarks.Constraints;
+
+/// <summary>The figures of many schemas, as Markdown.</summary>
+internal sealed class Report
+{
+    private readonly List<SchemaRun> _runs = [];
+
+    public void Add(SchemaRun run) => _runs.Add(run);
+
+    public string Write(string command, string machine, string commit, TimeSpan elapsed)
+    {
+        var text = new StringBuilder();
+        void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
+        var done = _runs.Where(r => r.Error is null).ToArray();
+        var masks = done.SelectMany(r => r.Masks).Order().ToArray();
+        var compile = done.Select(r => r.CompileMs).Order().ToArray();
+        var memory = done.Select(r => r.Memory / 1048576.0).Order().ToArray();
+        Line($"# JSON schemas as constraints\n");
+        Line($"`{command}` at {commit}, {elapsed.TotalMinutes:F0} min. {machine}. Written by the program.\n");
+        Line($"Of each mask and each compilation the best of the rounds counts; every round compiles anew. llguidance's figures are those of issue 9, measured on another machine.\n");
+        Line($"| what | llguidance | ours |\n|---|---|---|");
+        var right = done.Count(r => r.WronglyAccepted.Count + r.WronglyRefused.Count == 0);
+        Line($"| schemas with every instance answered right | 4,745 of 5,659 | {right:N0} of {_runs.Count:N0} |");
+        Line($"| schemas refused | 903 | {_runs.Count - done.Length} |");
+        Line($"| schemas with an invalid instance accepted | 0 | {done.Count(r => r.WronglyAccepted.Count > 0)} |");
+        Line($"| schemas with a valid instance refused | | {done.Count(r => r.WronglyRefused.Count > 0)} |");
+        Line($"| mask, µs: mean / p50 / p99 / p99.9 / worst, of {masks.Length:N0} | 29 / 13 / 323 / 1,107 / 18,457 | {masks.Average():F1} / {At(masks, .5):F1} / {At(masks, .99):F0} / {At(masks, .999):N0} / {masks[^1]:N0} |");
+        Line($"| compile, ms: p50 / p99 / worst | 0.83 / 18 / | {At(compile, .5):F2} / {At(compile, .99):F1} / {compile[^1]:F0} |");
+        Line($"| memory of a schema with what its instances made of it, MiB: p50 / p99 / worst | | {At(memory, .5):F2} / {At(memory, .99):F2} / {memory[^1]:F1} |");
+        Line($"\n## Mask times\n");
+        double[] edges = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, double.MaxValue];
+        var from = 0.0;
+        text.Append("```\n");
+        foreach (var edge in edges)
+        {
+            var count = masks.Count(m => m >= from && m < edge);
+            Line($"{(edge == double.MaxValue ? ">= 5000" : "< " + edge.ToString(CultureInfo.InvariantCulture)),8} µs {count,9:N0} {new string('#', (int)Math.Ceiling(Math.Log2(count + 1) * 3))}");
+            from = edge;
+        }
+
+        text.Append("```\n(Bars are logarithmic.)\n");
+        Line($"\n## The ten schemas with the slowest masks\n\n| schema | worst mask, µs | mean, µs | compile, ms | memory, MiB |\n|---|---|---|---|---|");
+        foreach (var run in done.Where(r => r.Masks.Count > 0).OrderByDescending(r => r.Masks.Max()).Take(10))
+        {
+            Line($"| {run.Name} | {run.Masks.Max():N0} | {run.Masks.Average():F1} | {run.CompileMs:F1} | {run.Memory / 1048576.0:F2} |");
+        }
+
+        Line($"\n## The five slowest to compile, and the five largest\n");
+        foreach (var run in done.OrderByDescending(r => r.CompileMs).Take(5))
+        {
+            Line($"- {run.Name}: {run.CompileMs:F1} ms, {run.Bytes:N0} bytes of schema");
+        }
+
+        foreach (var run in done.OrderByDescending(r => r.Memory).Take(5))
+        {
+            Line($"- {run.Name}: {run.Memory / 1048576.0:F1} MiB");
+        }
+
+        Line($"\n## Refused, and wrong\n");
+        foreach (var run in _runs.Where(r => r.Error is not null))
+        {
+            Line($"- {run.Name}: {run.Error}");
+        }
+
+        foreach (var run in done.Where(r => r.WronglyAccepted.Count + r.WronglyRefused.Count > 0))
+        {
+            Line($"- {run.Name}: accepted though not valid: [{string.Join(", ", run.WronglyAccepted)}]; refused though valid: [{string.Join(", ", run.WronglyRefused)}]");
+        }
+
+        return text.ToString();
+    }
+
+    private static double At(double[] sorted, double share) => sorted.Length == 0 ? 0 : sorted[Math.Min(sorted.Length - 1, (int)(sorted.Length * share))];
+}

@@ -654,7 +654,7 @@ internal sealed class RegexSyntax
         return merged;
     }
 
-    private static IReadOnlyList<(int, int)> Invert(IReadOnlyList<(int First, int Last)> ranges)
+    private static List<(int, int)> Invert(IReadOnlyList<(int First, int Last)> ranges)
     {
         List<(int, int)> inverse = [];
         var at = 0;

@@ -9,26 +9,27 @@ public sealed class ConstraintState
     private const int MaxForced = 4_096;
 
     private readonly Grammar _grammar;
-    private readonly MaskWalk _walk;
+    private readonly TokenVocabulary _vocabulary;
     private readonly List<(int Id, Cursor Next)> _tokens = [];
+    private MaskWalk? _walk;
     private Cursor _cursor;
 
     internal ConstraintState(Grammar grammar, TokenVocabulary vocabulary)
     {
         _grammar = grammar;
-        _walk = new MaskWalk(vocabulary);
+        _vocabulary = vocabulary;
         _cursor = grammar.Origin;
     }
 
     private ConstraintState(ConstraintState other)
     {
         _grammar = other._grammar;
-        _walk = new MaskWalk(other._walk.Vocabulary);
+        _vocabulary = other._vocabulary;
         _cursor = other._cursor;
     }
 
     /// <summary>Words of a mask: bit <c>id % 32</c> of word <c>id / 32</c>.</summary>
-    public int MaskWords => _walk.Vocabulary.Words;
+    public int MaskWords => _vocabulary.Words;
 
     /// <summary>Whether the text may end here.</summary>
     public bool CanEnd
@@ -51,6 +52,7 @@ public sealed class ConstraintState
     {
         lock (_grammar.Machine.Gate)
         {
+            _walk ??= new MaskWalk(_vocabulary);
             var own = _walk.Mask.AsSpan();
             own.Clear();
             if (!_cursor.IsDead)
@@ -66,7 +68,7 @@ public sealed class ConstraintState
                     _cursor.Mode.Tokens(_cursor, _tokens);
                     foreach (var (id, _) in _tokens)
                     {
-                        if ((uint)id < (uint)_walk.Vocabulary.Size)
+                        if ((uint)id < (uint)_vocabulary.Size)
                         {
                             _walk.Allow(id);
                         }
@@ -84,7 +86,7 @@ public sealed class ConstraintState
     {
         lock (_grammar.Machine.Gate)
         {
-            if (_cursor.IsDead || (uint)token >= (uint)_walk.Vocabulary.Size)
+            if (_cursor.IsDead || (uint)token >= (uint)_vocabulary.Size)
             {
                 return false;
             }
@@ -106,7 +108,7 @@ public sealed class ConstraintState
                 return true;
             }
 
-            var text = _walk.Vocabulary.Text(token);
+            var text = _vocabulary.Text(token);
             var after = text.IsEmpty ? default : Follow(_cursor, text);
             if (after.IsDead)
             {
@@ -157,7 +159,7 @@ public sealed class ConstraintState
                 return [];
             }
 
-            var vocabulary = _walk.Vocabulary;
+            var vocabulary = _vocabulary;
             var ids = Cut(bytes);
             // However the end of it could belong to a token that goes on, no token that reaches so far is certain.
             var certain = bytes.Length;
@@ -182,7 +184,7 @@ public sealed class ConstraintState
     /// <summary>The tokenizer's tokens of whole characters, the longest tokens there are for the rest. No control tokens: this is text.</summary>
     private List<int> Cut(ReadOnlySpan<byte> bytes)
     {
-        var vocabulary = _walk.Vocabulary;
+        var vocabulary = _vocabulary;
         var whole = 0;
         while (whole < bytes.Length && Rune.DecodeFromUtf8(bytes[whole..], out _, out var used) == System.Buffers.OperationStatus.Done)
         {
@@ -208,7 +210,7 @@ public sealed class ConstraintState
     /// <summary>Whether a token begins with these bytes and goes on, for a byte at least, as the grammar does.</summary>
     private bool CanBeLonger(ReadOnlySpan<byte> bytes, Cursor after)
     {
-        var trie = _walk.Vocabulary.Trie;
+        var trie = _vocabulary.Trie;
         int from = 0, to = trie.Count, node = -1;
         for (var i = 0; i < bytes.Length; i++)
         {

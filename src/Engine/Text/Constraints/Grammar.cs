@@ -68,6 +68,25 @@ public sealed class Grammar
     /// <summary>A text that begins now, of tokens of this tokenizer.</summary>
     public ConstraintState Start(Tokenizer tokenizer) => new(this, TokenTrie.Of(tokenizer));
 
+    /// <summary>Whether a whole text, in UTF-8, is one of the grammar's. Parts that are tokens by number match no text.</summary>
+    internal bool Accepts(ReadOnlySpan<byte> text)
+    {
+        lock (_machine.Gate)
+        {
+            var cursor = Origin;
+            foreach (var b in text)
+            {
+                cursor = cursor.Step(b);
+                if (cursor.IsDead)
+                {
+                    return false;
+                }
+            }
+
+            return cursor.CanEnd;
+        }
+    }
+
     private static JsonElement Parse(string json)
     {
         using var document = JsonDocument.Parse(json);

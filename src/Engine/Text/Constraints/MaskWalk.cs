@@ -208,9 +208,11 @@ internal sealed class MaskWalk(TokenVocabulary vocabulary)
     }
 
     /// <summary>Allows every token that a text's mode takes. Bytes that are not the text's own go through the mode's step.</summary>
-    public void WalkText(TextMode mode, in Cursor start)
+    /// <param name="mode">The mode.</param>
+    /// <param name="start">Where it stands.</param>
+    /// <param name="trie">The tokens.</param>
+    public void WalkText(TextMode mode, in Cursor start, TokenTrie trie)
     {
-        var trie = Vocabulary.Trie;
         var states = _states;
         states[0] = start.Value;
         var labels = trie.Label;

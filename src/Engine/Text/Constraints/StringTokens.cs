@@ -11,6 +11,7 @@ internal sealed class StringTokens
     private readonly uint[][] _upTo;
     private readonly (int Length, int Id)[] _long;
     private readonly byte[] _before;
+    private readonly uint[] _plain;
 
     public StringTokens(IReadOnlyList<(byte[] Text, int Id)> tokens, int size)
     {
@@ -18,12 +19,23 @@ internal sealed class StringTokens
         List<(byte[] Text, int Id)> suffixes = [];
         List<(byte[] Text, int Id)> whole = [];
         List<(byte[] Text, int Id)> escaped = [];
+        List<(byte[] Text, int Id)> others = [];
+        _plain = new uint[(size + 31) / 32];
         _before = new byte[size];
         foreach (var (text, id) in tokens)
         {
             if (!Scan(text, out var length, out var end, out var hasEscape))
             {
                 continue;
+            }
+
+            if (end < 0 && !hasEscape)
+            {
+                _plain[id >> 5] |= 1u << id;
+            }
+            else
+            {
+                others.Add((text, id));
             }
 
             if (end < 0)
@@ -64,6 +76,7 @@ internal sealed class StringTokens
         Closing = new TokenTrie(suffixes);
         ClosingWhole = new TokenTrie(whole);
         ClosingEscaped = new TokenTrie(escaped);
+        NotPlain = new TokenTrie(others);
     }
 
     /// <summary>Characters of the longest token that stays inside.</summary>
@@ -80,6 +93,12 @@ internal sealed class StringTokens
 
     /// <summary>Tokens with an escape before the quote that closes, whole; they are in no other trie here.</summary>
     public TokenTrie ClosingEscaped { get; }
+
+    /// <summary>Tokens with an escape or a closing quote, whole.</summary>
+    public TokenTrie NotPlain { get; }
+
+    /// <summary>Adds to a mask the tokens that stay inside and have no escape.</summary>
+    public void AddPlain(Span<uint> mask) => MaskWords.Or(mask, _plain);
 
     /// <summary>Characters before the quote of a token of <see cref="Closing"/>.</summary>
     public int Before(int id) => _before[id];

@@ -5,6 +5,8 @@ namespace KvPrefetch.Engine.Text.Constraints;
 /// <summary>What masks need of a tokenizer: its tokens as bytes, their trie, and sets of tokens that are known before any grammar. Added tokens, special or not, are in none of them: they are allowed by number only. Immutable.</summary>
 internal sealed class TokenVocabulary
 {
+    private static readonly System.Buffers.SearchValues<byte> s_word = System.Buffers.SearchValues.Create(WordBytes);
+
     private readonly byte[][] _texts;
 
     public TokenVocabulary(Tokenizer tokenizer)
@@ -26,6 +28,21 @@ internal sealed class TokenVocabulary
         Trie = new TokenTrie(entries).WithOpenings();
         Strings = new StringTokens(entries, Size);
         Spaces = new SpaceTokens(entries);
+        WordMask = new uint[Words];
+        List<(byte[], int)> others = [];
+        foreach (var (text, id) in entries)
+        {
+            if (text.AsSpan().IndexOfAnyExcept(s_word) < 0)
+            {
+                WordMask[id >> 5] |= 1u << id;
+            }
+            else
+            {
+                others.Add((text, id));
+            }
+        }
+
+        NotWords = new TokenTrie(others);
     }
 
     public Tokenizer Tokenizer { get; }
@@ -41,6 +58,15 @@ internal sealed class TokenVocabulary
     public StringTokens Strings { get; }
 
     public SpaceTokens Spaces { get; }
+
+    /// <summary>Tokens of nothing but <see cref="WordBytes"/>.</summary>
+    public uint[] WordMask { get; }
+
+    /// <summary>All other tokens.</summary>
+    public TokenTrie NotWords { get; }
+
+    /// <summary>ASCII letters, digits and the underscore.</summary>
+    public static ReadOnlySpan<byte> WordBytes => "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"u8;
 
     /// <summary>Bytes of a token; empty for added tokens and ids without one.</summary>
     public ReadOnlySpan<byte> Text(int id) => _texts[id];

@@ -13,7 +13,10 @@ internal static class Formats
     private const string Time = "(([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]+)?" + Offset + "|23:59:60(\\.[0-9]+)?([Zz]|[+-]00:00))";
     private const string Clock = "T([0-9]+H([0-9]+M([0-9]+S)?)?|[0-9]+M([0-9]+S)?|[0-9]+S)";
     private const string Duration = "P(([0-9]+Y([0-9]+M([0-9]+D)?)?|[0-9]+M([0-9]+D)?|[0-9]+D)(" + Clock + ")?|" + Clock + "|[0-9]+W)";
-    private const string Label = "[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
+    private const string X = "[a-zA-Z0-9]";
+    private const string Y = "[a-zA-Z0-9-]";
+    // Two hyphens in third and fourth place are for encoded labels, which no automaton can check: none of them is allowed.
+    private const string Label = X + "(" + X + "|" + Y + X + "|" + Y + Y + X + "|" + Y + "(" + X + Y + "|-" + X + ")" + Y + "{0,58}" + X + ")?";
     private const string Host = Label + "(\\." + Label + ")*";
     private const string Octet = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
     private const string V4 = Octet + "(\\." + Octet + "){3}";
@@ -64,7 +67,7 @@ internal static class Formats
             "uri-reference" => "(" + Uri + "|" + Reference + ")",
             "json-pointer" => Pointer,
             "relative-json-pointer" => "(0|[1-9][0-9]*)(#|" + Pointer + ")",
-            "uri-template" => "([^\\x00-\\x20\\x7f\"'%<>\\\\^`{|}]|" + Pct + "|\\{[+#./;?&=,!@|]?" + Variable + "(," + Variable + ")*\\})*",
+            "uri-template" => "([^\\x00-\\x20\\x7f\"%<>\\\\^`{|}]|" + Pct + "|\\{[+#./;?&=,!@|]?" + Variable + "(," + Variable + ")*\\})*",
             "regex" => Expressions(3),
             _ => null,
         };
@@ -74,8 +77,8 @@ internal static class Formats
     /// <summary>Regular expressions whose groups are nested so deep at most: with any depth they are no regular language.</summary>
     private static string Expressions(int depth)
     {
-        const string one = "[^\\\\()\\[*+?{|]|\\\\[^0-9cuxpPk]|\\\\u[0-9A-Fa-f]{4}|\\\\x[0-9A-Fa-f]{2}|\\[\\^?([^\\]\\\\-]|\\\\[^0-9cuxpPk])*(([a-z]-z|[A-Z]-Z|[0-9]-9|a-[a-z]|A-[A-Z]|0-[0-9]|a-zA-Z|a-zA-Z0-9)([^\\]\\\\-]|\\\\[^0-9cuxpPk])*)*-?\\]";
-        var atom = depth == 0 ? one : one + "|\\((\\?[:=!])?" + Expressions(depth - 1) + "\\)";
+        const string one = "[^\\\\()\\[*+?{|]|\\\\[dDsSwWbBfnrtv0^$\\\\.*+?()\\[\\]{}|/-]|\\\\u[0-9A-Fa-f]{4}|\\\\x[0-9A-Fa-f]{2}|\\[\\^?([^\\]\\\\-]|\\\\[dDsSwWbBfnrtv0^$\\\\.*+?()\\[\\]{}|/-])*(([a-z]-z|[A-Z]-Z|[0-9]-9|a-[a-z]|A-[A-Z]|0-[0-9]|a-zA-Z|a-zA-Z0-9)([^\\]\\\\-]|\\\\[dDsSwWbBfnrtv0^$\\\\.*+?()\\[\\]{}|/-])*)*-?\\]";
+        var atom = depth == 0 ? one : one + "|\\((\\?([:=!]|<[=!]|<[A-Za-z_]+>))?" + Expressions(depth - 1) + "\\)";
         var sequence = "((" + atom + ")([*+?]\\??|\\{[0-9]{1,3}(,)?\\}\\??)?)*";
         return sequence + "(\\|" + sequence + ")*";
     }

@@ -182,7 +182,7 @@ internal sealed class TextState
     private readonly Context _context;
     private readonly int[] _others;
     private readonly List<int[]> _vectors = [];
-    private readonly Dictionary<(int, byte), int> _next = [];
+    private readonly List<int[]?> _rows = [];
     private readonly Dictionary<VectorKey, int> _ids = [];
 
     public TextState(ExprPool pool, Context context, int[] goals, int any)
@@ -223,7 +223,16 @@ internal sealed class TextState
             return e == ExprPool.Empty ? -1 : e;
         }
 
-        if (!_next.TryGetValue((state, b), out var next))
+        var row = _rows[state];
+        if (row is null)
+        {
+            _rows[state] = row = new int[256];
+            Array.Fill(row, int.MinValue);
+            _context.Program.Charge(1_040);
+        }
+
+        var next = row[b];
+        if (next == int.MinValue)
         {
             var vector = _vectors[state];
             var after = new int[vector.Length];
@@ -232,8 +241,7 @@ internal sealed class TextState
                 after[i] = _pool.Next(vector[i], b);
             }
 
-            _next.Add((state, b), next = Intern(after));
-            _context.Program.Charge(40);
+            row[b] = next = Intern(after);
         }
 
         return next;
@@ -295,6 +303,7 @@ internal sealed class TextState
         {
             _ids.Add(key, id = _vectors.Count);
             _vectors.Add(vector);
+            _rows.Add(null);
             _context.Program.Charge(100);
         }
 

@@ -168,7 +168,8 @@ internal sealed class ObjectFrame
     {
         var pool = Context.Program.Pool;
         var expressions = _plan.Expressions(key);
-        var names = pool.AnyText;
+        var text = expressions[0];
+        var names = text;
         for (var i = _plan.PatternCount + 1; i < expressions.Length; i++)
         {
             // Keys that are not valid as strings come only where that may be false.
@@ -180,7 +181,7 @@ internal sealed class ObjectFrame
             return false;
         }
 
-        names = MayFailNames ? pool.AnyText : names;
+        names = MayFailNames ? text : names;
         var count = _plan.PatternCount;
         if (count > 6)
         {

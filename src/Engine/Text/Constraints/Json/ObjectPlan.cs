@@ -12,6 +12,7 @@ internal sealed class ObjectPlan
     private readonly List<(int Low, int High, int Depth, int Patterns)> _keys = [];
     private readonly Dictionary<(int, int, int, int), int> _keyIds = [];
     private readonly Dictionary<(int, byte), int> _next = [];
+    private readonly Dictionary<int, int[]> _rows = [];
     private readonly PropertiesAtom[] _properties;
     private readonly KeyNamesAtom[] _keyNames;
     private readonly string[] _patternSources;
@@ -98,12 +99,15 @@ internal sealed class ObjectPlan
     /// <summary>State of a key after a byte of its text; -1 where it is no text.</summary>
     public int Next(int key, byte b)
     {
-        if (_next.TryGetValue((key, b), out var next))
+        var (low, high, depth, patterns) = _keys[key];
+        // Only states that many keys lead to have a table.
+        var row = low < high ? null : RowOf(key);
+        int next;
+        if (row is not null ? (next = row[b]) != int.MinValue : _next.TryGetValue((key, b), out next))
         {
             return next;
         }
 
-        var (low, high, depth, patterns) = _keys[key];
         var states = _patternStates[patterns];
         var text = _pool.Next(states[0], b);
         if (text == ExprPool.Empty)
@@ -133,9 +137,26 @@ internal sealed class ObjectPlan
             next = low < end ? Key(low, end, depth + 1, Patterns(after)) : Key(0, 0, 0, Patterns(after));
         }
 
+        if (row is not null)
+        {
+            return row[b] = next;
+        }
+
         _next.Add((key, b), next);
         Locus.Program.Charge(48);
         return next;
+    }
+
+    private int[] RowOf(int key)
+    {
+        if (!_rows.TryGetValue(key, out var row))
+        {
+            _rows.Add(key, row = new int[256]);
+            Array.Fill(row, int.MinValue);
+            Locus.Program.Charge(1_080);
+        }
+
+        return row;
     }
 
     /// <summary>Known keys that a key may still become: indices from Low to High.</summary>

@@ -128,8 +128,6 @@ internal sealed class SchemaIndex
             var value = own.Member(member.Name)!;
             switch (member.Name)
             {
-                case "enum" or "const" or "default" or "examples":
-                    break;
                 case "properties" or "patternProperties" or "definitions" or "$defs" or "dependentSchemas" or "dependencies" when member.Value.ValueKind == JsonValueKind.Object:
                     foreach (var (_, inner) in value.Members())
                     {
@@ -137,7 +135,8 @@ internal sealed class SchemaIndex
                     }
 
                     break;
-                default:
+                case "items" or "prefixItems" or "additionalItems" or "contains" or "unevaluatedItems" or "additionalProperties" or "propertyNames" or "unevaluatedProperties"
+                    or "allOf" or "anyOf" or "oneOf" or "not" or "if" or "then" or "else" or "contentSchema":
                     if (member.Value.ValueKind == JsonValueKind.Array)
                     {
                         foreach (var item in value.Items())

@@ -6,8 +6,9 @@ namespace KvPrefetch.Engine.Text.Constraints.Json;
 /// <summary>A compiled schema at work: its places for values and what is remembered of them.</summary>
 internal sealed class SchemaProgram
 {
-    private const long MaxRememberedBytes = 3L << 20;
+    private const long MaxRememberedBytes = 2L << 20;
     private const long MaxStateBytes = 256L << 20;
+    private const int MaxOne = 512;
 
     private readonly Machine _machine;
     private readonly Dictionary<VectorKey, Locus> _loci = [];
@@ -212,6 +213,11 @@ internal sealed class SchemaProgram
                 e = Pool.Alt([.. formula.Parts.Select(p => Fold(p, leaf, done))]);
                 break;
             default:
+                if (formula.Parts.Length > MaxOne)
+                {
+                    throw GrammarErrors.Limit(FormattableString.Invariant($"oneOf has {formula.Parts.Length} alternatives for one type of scalars; at most {MaxOne} are supported"));
+                }
+
                 int[] parts = [.. formula.Parts.Select(p => Fold(p, leaf, done))];
                 e = ExprPool.Empty;
                 // One so far, and none so far: one pass instead of a product.

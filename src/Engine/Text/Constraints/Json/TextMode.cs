@@ -10,6 +10,8 @@ internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
 
     private readonly List<Escape> _escapes = [];
     private readonly Dictionary<Escape, int> _escapeIds = [];
+    private readonly Dictionary<int, bool> _any = [];
+    private readonly Dictionary<int, bool> _words = [];
 
     /// <summary>Bytes that <see cref="NextText"/> reads; others go through <see cref="Mode.Step"/>.</summary>
     public virtual bool[] OwnBytes => s_string;
@@ -58,10 +60,114 @@ internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
         {
             walk.Walk(walk.Vocabulary.Trie, at);
         }
+        else if (TakesAny(at.Value))
+        {
+            walk.Vocabulary.Strings.AddPlain(walk.Mask);
+            walk.WalkText(this, at, walk.Vocabulary.Strings.NotPlain);
+        }
+        else if (TakesWords(at.Value))
+        {
+            MaskWords.Or(walk.Mask, walk.Vocabulary.WordMask);
+            walk.WalkText(this, at, walk.Vocabulary.NotWords);
+        }
         else
         {
-            walk.WalkText(this, at);
+            walk.WalkText(this, at, walk.Vocabulary.Trie);
         }
+    }
+
+    /// <summary>Whether every text keeps it alive: then tokens need not be looked at one by one.</summary>
+    private bool TakesAny(int state)
+    {
+        if (!ReferenceEquals(OwnBytes, s_string))
+        {
+            return false;
+        }
+
+        if (_any.TryGetValue(state, out var known))
+        {
+            return known;
+        }
+
+        // All pairs of a state and what is left of a character.
+        const int maxPairs = 96;
+        var pool = Program.Pool;
+        List<(int State, int Text)> pairs = [(state, pool.AnyText)];
+        HashSet<(int, int)> seen = [pairs[0]];
+        var takes = true;
+        for (var i = 0; i < pairs.Count && takes; i++)
+        {
+            var (at, text) = pairs[i];
+            // From above: what is not ASCII is refused most often.
+            for (var b = 255; b >= 0x20 && takes; b--)
+            {
+                var left = s_string[b] ? pool.Next(text, (byte)b) : ExprPool.Empty;
+                if (left == ExprPool.Empty)
+                {
+                    continue;
+                }
+
+                var next = NextText(at, (byte)b);
+                takes = next >= 0 && seen.Count <= maxPairs;
+                if (takes && seen.Add((next, left)))
+                {
+                    pairs.Add((next, left));
+                }
+            }
+        }
+
+        if (takes)
+        {
+            foreach (var (at, text) in pairs)
+            {
+                if (text == pool.AnyText)
+                {
+                    _any[at] = true;
+                }
+            }
+        }
+
+        return _any[state] = takes;
+    }
+
+    /// <summary>Whether letters, digits and underscores, however many, keep it alive.</summary>
+    private bool TakesWords(int state)
+    {
+        const int maxStates = 12;
+        if (_words.TryGetValue(state, out var known))
+        {
+            return known;
+        }
+
+        List<int> states = [state];
+        var takes = OwnBytes['a'];
+        for (var i = 0; i < states.Count && takes; i++)
+        {
+            foreach (var b in TokenVocabulary.WordBytes)
+            {
+                var next = NextText(states[i], b);
+                if (next >= 0 && !states.Contains(next))
+                {
+                    states.Add(next);
+                }
+
+                takes &= next >= 0 && states.Count <= maxStates;
+                if (!takes)
+                {
+                    break;
+                }
+            }
+        }
+
+        if (takes)
+        {
+            foreach (var at in states)
+            {
+                _words[at] = true;
+            }
+        }
+
+        return _words[state] = takes;
     }
 
     private Cursor StepEscape(in Cursor at, byte b)

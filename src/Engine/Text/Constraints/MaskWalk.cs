@@ -66,6 +66,48 @@ internal sealed class MaskWalk(TokenVocabulary vocabulary)
         }
     }
 
+    /// <summary>Fills with what is allowed inside; where that leads out of all that is read inside, another cursor at the same place decides token by token.</summary>
+    public void FillUpToExits(in Cursor inner, in Cursor whole)
+    {
+        var before = _exits;
+        _exits = [];
+        inner.Mode!.Fill(inner, this);
+        var exits = _exits;
+        _exits = before;
+        foreach (var exit in exits)
+        {
+            Retry(exit.Trie, whole, exit.Node);
+        }
+    }
+
+    /// <summary>Decides anew about the tokens of a trie, or of a node and its subtree, each by its own bytes.</summary>
+    public void Retry(TokenTrie trie, in Cursor whole, int node = -1)
+    {
+        var (from, to) = node < 0 ? (0, trie.Tokens.Length) : (trie.First[node], trie.First[trie.End[node]]);
+        for (var t = from; t < to; t++)
+        {
+            var id = trie.Tokens[t];
+            var cursor = whole;
+            foreach (var b in Vocabulary.Text(id))
+            {
+                cursor = cursor.Step(b);
+                if (cursor.IsDead)
+                {
+                    break;
+                }
+            }
+
+            if (cursor.IsDead)
+            {
+                Forbid(id);
+            }
+            else
+            {
+                Allow(id);
+            }
+        }
+    }
+
     /// <summary>As <see cref="WalkBelow"/>, for the tokens that a condition holds of.</summary>
     public void WalkSome(TokenTrie trie, int node, Cursor at, Func<int, bool> condition)
     {
@@ -97,6 +139,12 @@ internal sealed class MaskWalk(TokenVocabulary vocabulary)
             var next = at.Stack!.Return(exit.Failed);
             if (next.IsDead)
             {
+                continue;
+            }
+
+            if (next.Mode is ExitMode outer && _exits is not null)
+            {
+                _exits.Add(new WalkExit(exit.Trie, exit.Node, exit.Before, outer.Failed(next)));
                 continue;
             }
 

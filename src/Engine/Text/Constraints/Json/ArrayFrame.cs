@@ -147,7 +147,10 @@ internal sealed class ItemSet(ItemSet? before, string item)
         return false;
     }
 
-    private ItemSet? Before { get; } = before;
+    public ItemSet? Before { get; } = before;
+
+    /// <summary>Bytes of the item, where it is a string.</summary>
+    public byte[]? Text { get; } = item.StartsWith('"') ? System.Text.Encoding.UTF8.GetBytes(item[(item.IndexOf(':', StringComparison.Ordinal) + 1)..]) : null;
 
     private string Item { get; } = item;
 

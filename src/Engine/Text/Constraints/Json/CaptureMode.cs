@@ -38,14 +38,35 @@ internal sealed class CaptureMode(ItemSlot slot, Cursor inner, CaptureMode? befo
     /// <summary>What stays inside does not depend on the text; what leaves is tried token by token.</summary>
     public override void Fill(in Cursor at, MaskWalk walk)
     {
-        if (inner.Mode is JsonMode mode)
+        if (inner.Mode is StringMode && inner.Value >= 0 && inner.Stack!.Depth == slot.Context.Program.DeepExit(1 + (at.Stack?.Depth ?? 0)).Depth && DecodedString() is { } decoded)
         {
-            walk.FillInside(mode, inner, at);
+            // As if nothing were equal; then tokens that complete a string which is there already are tried one by one.
+            inner.Mode.Fill(inner with { Stack = new ReturnStack(new AnyItemSlot(slot, at.Stack), null) }, walk);
+            walk.Retry(walk.Vocabulary.Strings.ClosingEscaped, at);
+            for (var items = slot.Frame.State.Items; items is not null; items = items.Before)
+            {
+                if (items.Text is { } text && text.AsSpan().StartsWith(decoded) && walk.Vocabulary.Trie.Find(text.AsSpan(decoded.Length), (byte)'"') is >= 0 and var node)
+                {
+                    walk.Retry(walk.Vocabulary.Trie, at, node);
+                }
+            }
+        }
+        else if (inner.Mode is StringMode { } text && inner.Stack!.Depth == slot.Context.Program.DeepExit(1 + (at.Stack?.Depth ?? 0)).Depth)
+        {
+            walk.FillInside(text, inner, at);
         }
         else
         {
-            base.Fill(at, walk);
+            walk.FillUpToExits(inner, at);
         }
+    }
+
+    /// <summary>What was read of a string without escapes, behind its quote; null for anything else.</summary>
+    private byte[]? DecodedString()
+    {
+        var text = Text();
+        var quote = Array.IndexOf(text, (byte)'"');
+        return quote < 0 || Array.IndexOf(text, (byte)'\\') >= 0 ? null : text[(quote + 1)..];
     }
 
     private byte[] Text()
@@ -71,6 +92,14 @@ internal sealed class CaptureMode(ItemSlot slot, Cursor inner, CaptureMode? befo
         CanonicalJson.Write(document.RootElement, text);
         return text.ToString();
     }
+}
+
+/// <summary>The end of an item, whatever it is.</summary>
+internal sealed class AnyItemSlot(ItemSlot slot, ReturnStack? outer) : Slot
+{
+    public override Cursor Return(Bits failed, ReturnStack? stack) => slot.Return(failed, outer);
+
+    protected override bool Decide(Bits failed) => slot.Allows(failed);
 }
 
 /// <summary>JSON values as text in which equal values are equal texts.</summary>

@@ -38,7 +38,8 @@ internal sealed class ObjectPlan
         Keys = [.. ordered.OfType<KeyAtom>()];
         Counts = [.. ordered.OfType<CountAtom>()];
         MaxCount = Counts.Select(c => c.Limit + 1).DefaultIfEmpty(0).Max();
-        TracksKeys = Counts.Any(c => c.Limit > 1 && !c.IsMax) || (Counts.Length > 0 && Formulas.Any(f => f.Kind is not (FormulaKind.And or FormulaKind.Atom)));
+        // A key that comes twice, which JSON discourages, counts once where a least number is asked for; an upper bound it may use up.
+        TracksKeys = Counts.Any(c => c.Limit > 1 && !c.IsMax && !Array.Exists(Formulas, f => Implies(f, c)));
         string[] names = [.. _properties.SelectMany(p => p.Names.Keys).Concat(Keys.Select(k => k.Name)).Distinct(StringComparer.Ordinal)];
         Names = [.. names.Select(Encoding.UTF8.GetBytes)];
         Array.Sort(Names, names, Comparer<byte[]>.Create(static (a, b) => a.AsSpan().SequenceCompareTo(b)));
@@ -412,6 +413,10 @@ internal sealed class ObjectPlan
                 : state.Count >= atom.Limit ? Truth.True : closed || full ? Truth.False : Truth.Open;
         }
     }
+
+    /// <summary>Whether the keys that must be there are as many as the least number already.</summary>
+    private static bool Implies(Formula formula, CountAtom count)
+        => formula.Kind == FormulaKind.And && formula.Parts.Any(p => p.Atom == count) && formula.Parts.Count(p => p.Atom is KeyAtom) >= count.Limit;
 
     private int Key(int low, int high, int depth, int patterns)
     {

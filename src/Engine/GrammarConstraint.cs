@@ -3,12 +3,14 @@ using KvPrefetch.Engine.Text.Constraints;
 
 namespace KvPrefetch.Engine;
 
-/// <summary>A grammar as a request's constraint. The mask of the next token is computed on another thread while the model computes its logits.</summary>
+/// <summary>A grammar as a request's constraint. The mask of the next token is computed on another thread while the model computes its logits;
+/// where no thread came to it meanwhile, the pump computes it itself.</summary>
 internal sealed class GrammarConstraint : TokenConstraint, IThreadPoolWorkItem
 {
     private readonly ConstraintState _state;
     private readonly uint[] _mask;
     private readonly ManualResetEventSlim _ready = new();
+    private int _taken;
     private bool _canEnd;
     private GrammarException? _error;
 
@@ -21,25 +23,40 @@ internal sealed class GrammarConstraint : TokenConstraint, IThreadPoolWorkItem
 
     public override ReadOnlySpan<uint> Allowed(out bool canEnd)
     {
-        _ready.Wait();
+        Await();
         canEnd = _canEnd;
         return _error is null ? _mask : throw _error;
     }
 
     public override void Advance(int token)
     {
-        _ready.Wait();
+        Await();
         if (!_state.Advance(token))
         {
             throw new GrammarException(GrammarError.DeadEnd, $"Token {token} was chosen and the grammar does not take it.");
         }
 
         _ready.Reset();
+        Volatile.Write(ref _taken, 0);
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
     /// <summary>Thread pool: the mask of where the text stands.</summary>
     public void Execute()
+    {
+        if (Interlocked.Exchange(ref _taken, 1) == 0)
+        {
+            Compute();
+        }
+    }
+
+    private void Await()
+    {
+        Execute();
+        _ready.Wait();
+    }
+
+    private void Compute()
     {
         try
         {

@@ -45,9 +45,9 @@ public sealed partial class KernelCompileTests(ITestOutputHelper output)
     public void EverySourceHasASpecAndEverySpecASource() =>
         Assert.Equal(KernelSources.Names.Order(StringComparer.Ordinal), CudaKernels.All().Select(s => s.Name).Distinct().Order(StringComparer.Ordinal));
 
-    [GeneratedRegex("Used ([0-9]+) registers")]
+    [GeneratedRegex("Used ([0-9]+) registers", RegexOptions.None, 1000)]
     private static partial Regex Registers();
 
-    [GeneratedRegex("([0-9]+) bytes spill stores")]
+    [GeneratedRegex("([0-9]+) bytes spill stores", RegexOptions.None, 1000)]
     private static partial Regex Spills();
 }

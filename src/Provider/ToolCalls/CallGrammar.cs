@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using KvPrefetch.Engine.Text.Constraints;
 using KvPrefetch.Engine.Text.Tokenization;
 
@@ -47,14 +48,33 @@ internal sealed class CallGrammar
     public GrammarPart Several(GrammarPart call, string separator) => !IsMultiple ? call
         : Join(call, GrammarPart.Repeat(separator.Length == 0 ? call : Join(Text(separator), call), 0));
 
-    /// <summary>A function's arguments as one JSON object.</summary>
-    public static GrammarPart Arguments(JsonElement schema) => GrammarPart.Json(schema.ValueKind == JsonValueKind.Object && schema.EnumerateObject().Any() ? schema : AnyObject, Compact);
+    /// <summary>A function's arguments as one JSON object. Where its schema names properties and says nothing of others, there are no others: the function would not know them.</summary>
+    public static GrammarPart Arguments(JsonElement schema)
+    {
+        if (schema.ValueKind != JsonValueKind.Object || !schema.EnumerateObject().Any())
+        {
+            return GrammarPart.Json(AnyObject, Compact);
+        }
+
+        var isClosed = schema.TryGetProperty("properties", out _) && !schema.EnumerateObject().Any(m => m.Name is
+            "additionalProperties" or "unevaluatedProperties" or "patternProperties" or "allOf" or "anyOf" or "oneOf" or "if" or "dependentSchemas" or "$ref" or "$dynamicRef");
+        if (!isClosed)
+        {
+            return GrammarPart.Json(schema, Compact);
+        }
+
+        var closed = JsonObject.Create(schema)!;
+        closed["additionalProperties"] = false;
+        return GrammarPart.Json(Parse(closed.ToJsonString()), Compact);
+    }
 
     /// <summary>Any value under a schema, as JSON.</summary>
     public static GrammarPart Value(JsonElement schema) => GrammarPart.Json(schema, Compact);
 
     /// <summary>Text of a schema's length and pattern. Where it is free, the beginning of a closing tag does not come in it.</summary>
-    public static GrammarPart Bare(JsonElement schema)
+    /// <param name="schema">Of a text.</param>
+    /// <param name="free">What text may be of which the schema says nothing.</param>
+    public static GrammarPart Bare(JsonElement schema, string free = "(?:[^<]|<+[^/<])*")
     {
         if (schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty("pattern", out var pattern) && pattern.ValueKind == JsonValueKind.String)
         {
@@ -68,7 +88,7 @@ internal sealed class CallGrammar
         }
 
         var (min, max) = (Length(schema, "minLength") ?? 0, Length(schema, "maxLength"));
-        return GrammarPart.Regex(min == 0 && max is null ? "(?:[^<]|<+[^/<])*" : string.Create(CultureInfo.InvariantCulture, $"[^<]{{{min},{max}}}"));
+        return GrammarPart.Regex(min == 0 && max is null ? free : string.Create(CultureInfo.InvariantCulture, $"[^<]{{{min},{max}}}"));
     }
 
     private static int? Length(JsonElement schema, string name) =>

@@ -79,7 +79,7 @@ internal sealed class GemmaCalls(string opener, string closer, string quote) : C
                     CallGrammar.Text("]"));
             default:
                 // Control tokens are no text: the quote alone ends it. One that is letters is kept out of it by its first.
-                return CallGrammar.Join(mark, CallGrammar.Bare(schema), mark);
+                return CallGrammar.Join(mark, CallGrammar.Bare(schema, free: "[^<]*"), mark);
         }
     }
 

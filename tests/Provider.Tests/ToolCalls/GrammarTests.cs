@@ -14,7 +14,7 @@ public sealed class GrammarTests
     // Of each vocabulary and number of calls: a thousand a family where the machine has time.
     private static readonly int Walks = TestAssets.FuzzSeconds >= 20 ? 250 : 40;
 
-    private static readonly string[] Closers = ["\n</parameter>", "</parameter>", "</arg_value>", "</｜DSML｜parameter>", "</think>", "<|end|>", "<|\"|>", "<escape>"];
+    private static readonly string[] Closers = ["<tool_call>", "\n</parameter>", "</parameter>", "</arg_value>", "</｜DSML｜parameter>", "</think>", "<|end|>", "<|\"|>", "<escape>"];
 
     private static readonly ToolSet Tools = new(new Dictionary<string, JsonElement>(StringComparer.Ordinal)
     {
@@ -77,10 +77,12 @@ public sealed class GrammarTests
     [MemberData(nameof(Families))]
     public void In_free_text_a_call_that_is_opened_is_whole(string template, string[] tags)
     {
-        var tokenizer = TokenizerWith([.. tags, "<think>", "</think>"]);
-        var format = AnswerFormat.Of(template + "<think>", tokenizer);
-        foreach (var opensReasoning in new[] { true, false })
+        foreach (var (opensReasoning, tokens) in template.Contains("<|channel|>", StringComparison.Ordinal)
+                     ? [(false, tags)]
+                     : new (bool, string[])[] { (true, [.. tags, "<think>", "</think>"]), (false, [.. tags, "<think>", "</think>"]), (false, []) })
         {
+            var tokenizer = TokenizerWith(tokens);
+            var format = AnswerFormat.Of(tokens.Length > 0 ? template + "<think>" : template, tokenizer);
             var rules = new AnswerRules(Tools.Schemas, IsRequired: false, IsMultiple: true, InSection: false, Schema: null, opensReasoning);
             var grammar = Grammar.FromPart(AnswerGrammar.Of(format, tokenizer, rules)!);
             for (var seed = 0; seed < Walks / 5; seed++)
@@ -110,6 +112,19 @@ public sealed class GrammarTests
                     Assert.Equal(["a"], JsonNode.Parse(text)!.AsObject().Select(m => m.Key));
                 }
             }
+        }
+    }
+
+    [Theory]
+    [InlineData("""{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}""")]
+    [InlineData("""{"type":"object"}""")]
+    [InlineData("""{"type":"array","items":{"type":"string"}}""")]
+    public void Nothing_that_is_drawn_under_an_open_schema_comes_to_a_dead_end(string schema)
+    {
+        var grammar = Grammar.FromPart(CallGrammar.Value(Schema(schema)));
+        for (var seed = 0; seed < Walks; seed++)
+        {
+            Walk(grammar, Templates.Tokenizer, seed, limit: 300);
         }
     }
 
@@ -146,7 +161,7 @@ public sealed class GrammarTests
     }
 
     /// <summary>Draws tokens; after a hundred those that close something are preferred, so that it ends.</summary>
-    private static List<int> Walk(Grammar grammar, Tokenizer tokenizer, int seed)
+    private static List<int> Walk(Grammar grammar, Tokenizer tokenizer, int seed, int? limit = null)
     {
         var random = new Random(seed);
         var state = grammar.Start(tokenizer);
@@ -156,7 +171,7 @@ public sealed class GrammarTests
         {
             state.ComputeMask(mask);
             var count = mask.Sum(BitOperations.PopCount);
-            if (state.CanEnd && (count == 0 || random.Next(3) == 0))
+            if ((state.CanEnd && (count == 0 || random.Next(3) == 0)) || (count > 0 && ids.Count > limit))
             {
                 return ids;
             }

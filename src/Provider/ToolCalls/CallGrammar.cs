@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using KvPrefetch.Engine.Text.Constraints;
 using KvPrefetch.Engine.Text.Tokenization;
 
@@ -48,25 +47,9 @@ internal sealed class CallGrammar
     public GrammarPart Several(GrammarPart call, string separator) => !IsMultiple ? call
         : Join(call, GrammarPart.Repeat(separator.Length == 0 ? call : Join(Text(separator), call), 0));
 
-    /// <summary>A function's arguments as one JSON object. Where its schema names properties and says nothing of others, there are no others: the function would not know them.</summary>
-    public static GrammarPart Arguments(JsonElement schema)
-    {
-        if (schema.ValueKind != JsonValueKind.Object || !schema.EnumerateObject().Any())
-        {
-            return GrammarPart.Json(AnyObject, Compact);
-        }
-
-        var isClosed = schema.TryGetProperty("properties", out _) && !schema.EnumerateObject().Any(m => m.Name is
-            "additionalProperties" or "unevaluatedProperties" or "patternProperties" or "allOf" or "anyOf" or "oneOf" or "if" or "dependentSchemas" or "$ref" or "$dynamicRef");
-        if (!isClosed)
-        {
-            return GrammarPart.Json(schema, Compact);
-        }
-
-        var closed = JsonObject.Create(schema)!;
-        closed["additionalProperties"] = false;
-        return GrammarPart.Json(Parse(closed.ToJsonString()), Compact);
-    }
+    /// <summary>A function's arguments as one JSON object, without members that it would not know.</summary>
+    public static GrammarPart Arguments(JsonElement schema) =>
+        GrammarPart.Json(schema.ValueKind == JsonValueKind.Object && schema.EnumerateObject().Any() ? ClosedSchema.Of(schema) : AnyObject, Compact);
 
     /// <summary>Any value under a schema, as JSON.</summary>
     public static GrammarPart Value(JsonElement schema) => GrammarPart.Json(schema, Compact);

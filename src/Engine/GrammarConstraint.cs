@@ -5,7 +5,9 @@ namespace KvPrefetch.Engine;
 
 /// <summary>A grammar as a request's constraint. The mask of the next token is computed on another thread while the model computes its logits;
 /// where no thread came to it meanwhile, the pump computes it itself.</summary>
+#pragma warning disable CA1001    // the event's wait handle is never made, so nothing is there to dispose
 internal sealed class GrammarConstraint : TokenConstraint, IThreadPoolWorkItem
+#pragma warning restore CA1001
 {
     private readonly ConstraintState _state;
     private readonly uint[] _mask;

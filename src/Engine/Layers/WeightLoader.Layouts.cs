@@ -66,6 +66,10 @@ internal sealed unsafe partial class WeightLoader
         {
             Backend.Download(diagonal, i).Clear();
             Backend.Download(diagonal, i)[i] = 1;
+            if (Backend.Download(diagonal, i)[i] != 1)
+            {
+                throw new UnsupportedModelException($"'{packed.Name}' is quantised; latent attention multiplies by it turned round, for which {Backend.Name} needs it in BF16, F16 or F32.", packed.Name);
+            }
         }
 
         Backend.Linear(diagonal, [new Projection(packed, Bias: null)], product, columns);

@@ -67,7 +67,7 @@ public sealed class QuantisedLatentTests(ITestOutputHelper output)
         var config = new JsonObject
         {
             ["model_type"] = "deepseek_v2", ["hidden_act"] = "silu", ["hidden_size"] = Hidden, ["intermediate_size"] = Inner, ["num_hidden_layers"] = 1, ["num_attention_heads"] = Heads, ["vocab_size"] = Vocabulary,
-            ["max_position_embeddings"] = 128, ["rms_norm_eps"] = 1e-6, ["first_k_dense_replace"] = 1, ["n_routed_experts"] = 2, ["num_experts_per_tok"] = 1, ["moe_intermediate_size"] = 8, ["q_lora_rank"] = null,
+            ["max_position_embeddings"] = 128, ["rms_norm_eps"] = 1e-6, ["rope_theta"] = 10000.0, ["first_k_dense_replace"] = 1, ["n_routed_experts"] = 2, ["num_experts_per_tok"] = 1, ["moe_intermediate_size"] = 8, ["q_lora_rank"] = null,
             ["kv_lora_rank"] = Latent, ["qk_nope_head_dim"] = Still, ["qk_rope_head_dim"] = Turning, ["v_head_dim"] = Value,
         };
         if (quantisation is not null)

@@ -136,7 +136,7 @@ internal sealed class Goal(int id)
     {
         if (!_projections.TryGetValue(type, out var formula))
         {
-            formula = Formula.Map(atom => atom is TypeAtom t ? (t.Types & type) != 0 ? Formula.True : Formula.False : atom.Looks == type ? Formula.Of(atom) : Formula.True, []);
+            formula = Formula.Map(atom => atom is TypeAtom t ? (t.Types & type) != JsonTypes.None ? Formula.True : Formula.False : atom.Looks == type ? Formula.Of(atom) : Formula.True, []);
             _projections.Add(type, formula);
         }
 

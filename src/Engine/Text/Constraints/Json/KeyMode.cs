@@ -10,20 +10,20 @@ internal sealed class KeyMode(ObjectFrame frame) : TextMode(frame.Context.Progra
     private readonly Dictionary<(int, string), int> _trackedIds = [];
     private readonly ObjectPlan _plan = frame.Plan;
 
-    public Cursor Begin(ReturnStack? stack) => new(this, _plan.TracksKeys ? Track(_plan.Start, "") : _plan.Start, stack);
+    public Cursor Begin(ReturnStack? stack) => new(this, frame.TracksKeys ? Track(_plan.Start, "") : _plan.Start, stack);
 
     public override int NextText(int state, byte b)
     {
-        var key = _plan.TracksKeys ? _tracked[state].Key : state;
+        var key = frame.TracksKeys ? _tracked[state].Key : state;
         var next = _plan.Next(key, b);
-        return next < 0 || !frame.IsKeyAlive(next) ? -1 : _plan.TracksKeys ? Track(next, _tracked[state].Text + (char)b) : next;
+        return next < 0 || !frame.IsKeyAlive(next) ? -1 : frame.TracksKeys ? Track(next, _tracked[state].Text + (char)b) : next;
     }
 
-    public override bool IsFree(int state) => state >= 0 && !_plan.TracksKeys && !Program.Canonical && _plan.IsPlain(state) && frame.OtherAllowed(0);
+    public override bool IsFree(int state) => state >= 0 && !frame.TracksKeys && !Program.Canonical && _plan.IsPlain(state) && frame.OtherAllowed(0);
 
     public override int OnlyByte(in Cursor at)
     {
-        if (at.Value < 0 || !Program.Canonical || _plan.TracksKeys || frame.OthersAllowed)
+        if (at.Value < 0 || !Program.Canonical || frame.TracksKeys || frame.OthersAllowed)
         {
             return -1;
         }
@@ -95,15 +95,15 @@ internal sealed class KeyMode(ObjectFrame frame) : TextMode(frame.Context.Progra
 
     protected override Cursor Close(in Cursor at)
     {
-        var (key, text) = _plan.TracksKeys ? _tracked[at.Value] : (at.Value, "");
-        return _plan.Class(key) is { } kind && frame.Slot(kind, kind.Name < 0 && text.Length == 0 && _plan.TracksKeys ? "\u0001" : kind.Name < 0 ? text : "") is { } slot
+        var (key, text) = frame.TracksKeys ? _tracked[at.Value] : (at.Value, "");
+        return _plan.Class(key) is { } kind && frame.Slot(kind, kind.Name < 0 && text.Length == 0 && frame.TracksKeys ? "\u0001" : kind.Name < 0 ? text : "") is { } slot
             ? new Cursor(slot.Colon, 0, at.Stack)
             : default;
     }
 
     protected override bool AllowsAny(int state, int first, int last)
     {
-        var key = _plan.TracksKeys ? _tracked[state].Key : state;
+        var key = frame.TracksKeys ? _tracked[state].Key : state;
         var (low, high, depth) = _plan.Candidates(key);
         for (var i = low; i < high; i++)
         {

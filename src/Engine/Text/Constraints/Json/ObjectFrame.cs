@@ -10,6 +10,7 @@ internal sealed class ObjectFrame
     private bool[]? _names;
     private bool? _others;
     private bool? _isAlive;
+    private bool? _tracksKeys;
     private Bits? _closing;
     private KeyMode? _keys;
     private ObjectMode? _mode;
@@ -41,6 +42,9 @@ internal sealed class ObjectFrame
 
     /// <summary>Nothing seen so far makes the whole false.</summary>
     public bool CanOpen { get; }
+
+    /// <summary>Keys that are not known by name must be told apart here: a least number of members is not reached yet.</summary>
+    public bool TracksKeys => _tracksKeys ??= _plan.TracksKeys && State.Count < _plan.LeastCount && OthersAllowed;
 
     /// <summary>Nothing seen so far makes the whole false, and the object can be closed or go on.</summary>
     public bool IsAlive => _isAlive ??= CanOpen && (CanClose(out _) || HasKeys) && !LacksKeys();

@@ -87,6 +87,9 @@ internal sealed class ObjectPlan
     /// <summary>Keys that are not known by name are told apart too: they are counted.</summary>
     public bool TracksKeys { get; }
 
+    /// <summary>The largest least number of members.</summary>
+    public int LeastCount => Counts.Where(c => !c.IsMax).Select(c => c.Limit).DefaultIfEmpty(0).Max();
+
     /// <summary>Keys are matched with patterns, or are strings under a schema.</summary>
     public bool HasPatterns { get; }
 

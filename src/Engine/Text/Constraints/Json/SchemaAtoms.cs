@@ -80,7 +80,7 @@ internal sealed class SchemaAtoms(ExprPool pool, SchemaCompiler compiler)
             integer |= name == "integer";
         }
 
-        if (!integer || (types & JsonTypes.Number) != 0)
+        if (!integer || (types & JsonTypes.Number) != JsonTypes.None)
         {
             return OfTypes(types);
         }

@@ -254,7 +254,7 @@ internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
         switch (escape.Digits)
         {
             case -1:
-                if (AllowsAny(escape.State, Program.Canonical ? 0 : 0, Program.Canonical ? 0x1F : 0x10FFFF))
+                if (AllowsAny(escape.State, 0, Program.Canonical ? 0x1F : 0x10FFFF))
                 {
                     return true;
                 }

@@ -29,7 +29,7 @@ internal sealed class ExprPool
     public ExprPool(int maxNodes = 400_000)
     {
         _maxNodes = maxNodes;
-        Add(Kind.Empty, 0, 0, 0, null, false, 0);
+        Add(Kind.Empty, 0, 0, 0, null, false, Flags.None);
         Add(Kind.Epsilon, 0, 0, 0, null, true, Flags.Aligned);
         Add(Kind.Not, Empty, 0, 0, null, true, Flags.Searched);
         _nodes[All].Live = 1;
@@ -86,10 +86,10 @@ internal sealed class ExprPool
         for (var i = 0; i < merged.Length; i += 3)
         {
             aligned &= merged[i] is < 0x80 or > 0xBF;
-            searched |= (_nodes[merged[i + 2]].Flags & Flags.Searched) != 0;
+            searched |= (_nodes[merged[i + 2]].Flags & Flags.Searched) != Flags.None;
         }
 
-        return Intern(Kind.Branch, 0, 0, 0, merged, false, (aligned ? Flags.Aligned : 0) | (searched ? Flags.Searched : 0));
+        return Intern(Kind.Branch, 0, 0, 0, merged, false, (aligned ? Flags.Aligned : Flags.None) | (searched ? Flags.Searched : Flags.None));
     }
 
     public int Byte(byte value) => Branch([value, value, Epsilon]);
@@ -267,15 +267,15 @@ internal sealed class ExprPool
         foreach (var e in items)
         {
             nullable |= _nodes[e].Nullable;
-            searched |= (_nodes[e].Flags & Flags.Searched) != 0;
-            aligned &= (_nodes[e].Flags & Flags.Aligned) != 0;
+            searched |= (_nodes[e].Flags & Flags.Searched) != Flags.None;
+            aligned &= (_nodes[e].Flags & Flags.Aligned) != Flags.None;
             if (searched && Complement(items, e))
             {
                 return All;
             }
         }
 
-        return Intern(Kind.Alt, 0, 0, 0, [.. items], nullable, (searched ? Flags.Searched : 0) | (aligned ? Flags.Aligned : 0));
+        return Intern(Kind.Alt, 0, 0, 0, [.. items], nullable, (searched ? Flags.Searched : Flags.None) | (aligned ? Flags.Aligned : Flags.None));
     }
 
     public int And(int a, int b) => a == b || b == All ? a : a == All ? b : And([a, b]);
@@ -338,7 +338,7 @@ internal sealed class ExprPool
             }
         }
 
-        return Intern(Kind.And, 0, 0, 0, [.. items], nullable, Flags.Searched | (aligned ? Flags.Aligned : 0));
+        return Intern(Kind.And, 0, 0, 0, [.. items], nullable, Flags.Searched | (aligned ? Flags.Aligned : Flags.None));
     }
 
     public int Not(int e) => e == Empty ? All : _nodes[e].Kind == Kind.Not ? _nodes[e].A : Intern(Kind.Not, e, 0, 0, null, !_nodes[e].Nullable, Flags.Searched);
@@ -436,7 +436,7 @@ internal sealed class ExprPool
     public bool IsEmpty(int e)
     {
         ref var node = ref _nodes[e];
-        if ((node.Flags & Flags.Searched) == 0)
+        if ((node.Flags & Flags.Searched) == Flags.None)
         {
             return e == Empty;
         }
@@ -464,7 +464,7 @@ internal sealed class ExprPool
             path[^1] = (expr, ranges, at + 3);
             var next = ranges[at + 2];
             ref var node = ref _nodes[next];
-            if (node.Live > 0 || node.Nullable || ((node.Flags & Flags.Searched) == 0 && next != Empty))
+            if (node.Live > 0 || node.Nullable || ((node.Flags & Flags.Searched) == Flags.None && next != Empty))
             {
                 node.Live = 1;
                 found = true;

@@ -524,7 +524,7 @@ internal sealed class RegexSyntax
         return value;
     }
 
-    private IReadOnlyList<(int, int)> Bracket()
+    private List<(int, int)> Bracket()
     {
         var open = _at - 1;
         var negated = More && Peek == '^';
@@ -654,7 +654,7 @@ internal sealed class RegexSyntax
         return merged;
     }
 
-    private static IReadOnlyList<(int, int)> Invert(IReadOnlyList<(int First, int Last)> ranges)
+    private static List<(int, int)> Invert(IReadOnlyList<(int First, int Last)> ranges)
     {
         List<(int, int)> inverse = [];
         var at = 0;

@@ -8,7 +8,8 @@ internal sealed class GrammarConstraint : TokenConstraint, IThreadPoolWorkItem
 {
     private readonly ConstraintState _state;
     private readonly uint[] _mask;
-    private readonly ManualResetEventSlim _ready = new();
+    private readonly object _gate = new();
+    private bool _isReady;
     private bool _canEnd;
     private GrammarException? _error;
 
@@ -21,20 +22,20 @@ internal sealed class GrammarConstraint : TokenConstraint, IThreadPoolWorkItem
 
     public override ReadOnlySpan<uint> Allowed(out bool canEnd)
     {
-        _ready.Wait();
+        Wait();
         canEnd = _canEnd;
         return _error is null ? _mask : throw _error;
     }
 
     public override void Advance(int token)
     {
-        _ready.Wait();
+        Wait();
         if (!_state.Advance(token))
         {
             throw new GrammarException(GrammarError.DeadEnd, $"Token {token} was chosen and the grammar does not take it.");
         }
 
-        _ready.Reset();
+        _isReady = false;
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
@@ -57,7 +58,22 @@ internal sealed class GrammarConstraint : TokenConstraint, IThreadPoolWorkItem
         }
         finally
         {
-            _ready.Set();
+            lock (_gate)
+            {
+                _isReady = true;
+                Monitor.PulseAll(_gate);
+            }
+        }
+    }
+
+    private void Wait()
+    {
+        lock (_gate)
+        {
+            while (!_isReady)
+            {
+                Monitor.Wait(_gate);
+            }
         }
     }
 }

@@ -524,7 +524,7 @@ internal sealed class RegexSyntax
         return value;
     }
 
-    private IReadOnlyList<(int, int)> Bracket()
+    private List<(int, int)> Bracket()
     {
         var open = _at - 1;
         var negated = More && Peek == '^';

@@ -16,21 +16,27 @@ internal static class AttentionFigures
         (new(32, 8, Ragged(32), 128), 0), (new(32, 32, Ragged(8), 128), 0),
     ];
 
-    public static void Run(Card card, TextWriter log, bool quick)
+    /// <param name="card">The card.</param>
+    /// <param name="log">Where the table goes.</param>
+    /// <param name="plot">File of the plot, or null.</param>
+    public static void Run(Card card, TextWriter log, string? plot)
     {
-        var rate = Yardsticks.ReadRate(card);
+        var bars = new List<(string, double[])>();
+        var rate = Measures.ReadRate(card);
         log.WriteLine(FormattableString.Invariant($"Read rate of this run: {rate / 1e12:0.00} TB/s."));
         log.WriteLine();
         log.WriteLine("| Hq/Hkv, batch, context | KV MB | at read rate | floor single / graph | ours single / graph / chained | TB/s | share of read | of floor | L2(1) single | control | fixed splits | peer | ratio |");
         log.WriteLine("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
         foreach (var (shape, peer) in Shapes)
         {
-            Row(card, shape, peer, rate, log);
+            bars.Add((shape.Name, Row(card, shape, peer, rate, log)));
             log.Flush();
-            if (quick && shape.Lengths.Length == 64)
-            {
-                break;
-            }
+        }
+
+        if (plot is not null)
+        {
+            Plot.Write(plot, "Decode attention, one launch: share of the rate of a plain read (3.4 us of each launch are the launch)", "%",
+                ["copies alone", "ours, single", "ours, chained", "best peer, other card"], bars, 100);
         }
     }
 
@@ -44,21 +50,22 @@ internal static class AttentionFigures
             var mark = card.Mark;
             var pool = new KvPool(card, shape, 1);
             var output = card.Allocate(4L * shape.Lengths.Length * shape.Heads * shape.HeadDim).Value;
-            var floor = Yardsticks.Floor(card, shape.HeadDim);
+            var floor = Measures.Floor(card, shape.HeadDim);
             var cells = leasts.Select(least =>
             {
                 var variant = new DecodeVariant(shape.HeadDim, shape.Group, shape.KvType, LeastUnits: least);
                 var plain = Decode(card, shape, pool, output, variant);
                 return string.Create(CultureInfo.InvariantCulture, $"{card.Single(plain):0.0} / {card.InGraph(plain):0.0} / {card.InGraph(Decode(card, shape, pool, output, variant with { Prefetch = PrefetchMode.Rings })):0.0}");
             });
-            log.WriteLine($"| {shape.Name} | {card.Single(i => Yardsticks.LaunchFloor(card, floor, pool, i)):0.0} | {string.Join(" | ", cells)} |");
+            log.WriteLine($"| {shape.Name} | {card.Single(i => Measures.LaunchFloor(card, floor, pool, i)):0.0} | {string.Join(" | ", cells)} |");
             log.Flush();
             card.Release(mark);
         }
     }
 
-    public static void Paper(Card card, TextWriter log)
+    public static void Paper(Card card, TextWriter log, string? plot)
     {
+        var bars = new List<(string, double[])>();
         log.WriteLine("| Hq/Hkv, batch, context | off | L2(1) | control | L2(2) | ours single | ours / paper's off |");
         log.WriteLine("|---|---|---|---|---|---|---|");
         foreach (var shape in (AttentionCase[])[new(32, 32, 1, 4096), new(32, 32, 8, 2048), new(32, 32, 32, 2048), new(32, 8, 1, 8192), new(32, 8, 8, 4096), new(32, 8, 64, 8192)])
@@ -76,8 +83,14 @@ internal static class AttentionFigures
             var ours = Decode(card, shape, pool, output, new DecodeVariant(shape.HeadDim, shape.Group, shape.KvType));
             var single = card.Single(ours);
             log.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {shape.Name} | {off:0.0} | {l2:0.0} | {control:0.0} | {far:0.0} | {single:0.0} | {off / single:0.00}x |"));
+            bars.Add((shape.Name, [1, off / control, off / l2, off / single]));
             log.Flush();
             card.Release(mark);
+        }
+
+        if (plot is not null)
+        {
+            Plot.Write(plot, "Decode attention: speed over the paper's kernel without prefetch", "x", ["paper's kernel", "control", "L2 prefetch", "ours"], bars);
         }
     }
 
@@ -96,14 +109,14 @@ internal static class AttentionFigures
         return i => kernel.Launch(card.Stream, pool.Inputs(i, output), records);
     }
 
-    private static void Row(Card card, AttentionCase shape, double peer, double rate, TextWriter log)
+    private static double[] Row(Card card, AttentionCase shape, double peer, double rate, TextWriter log)
     {
         var mark = card.Mark;
         var pool = new KvPool(card, shape, 1);
         var output = card.Allocate(4L * shape.Lengths.Length * shape.Heads * shape.HeadDim).Value;
         var variant = new DecodeVariant(shape.HeadDim, shape.Group, shape.KvType);
-        var floorKernel = Yardsticks.Floor(card, shape.HeadDim);
-        void Floor(int i) => Yardsticks.LaunchFloor(card, floorKernel, pool, i);
+        var floorKernel = Measures.Floor(card, shape.HeadDim);
+        void Floor(int i) => Measures.LaunchFloor(card, floorKernel, pool, i);
         double floor = card.Single(Floor), floorGraph = card.InGraph(Floor);
         var ours = Decode(card, shape, pool, output, variant);
         double single = card.Single(ours), graph = card.InGraph(ours);
@@ -115,5 +128,6 @@ internal static class AttentionFigures
         log.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"| {shape.Name} | {pool.Bytes / 1e6:0.0} | {ideal:0.0} | {floor:0.0} / {floorGraph:0.0} | {single:0.0} / {graph:0.0} / {chained:0.0} | {pool.Bytes / single / 1e6:0.00} | {ideal / single:0.0%} | {single / floor:0.00} | {l2:0.0} | {control:0.0} | {fixedSplits:0.0} | {(peer > 0 ? peer.ToString("0.0", CultureInfo.InvariantCulture) : "-")} | {(peer > 0 ? (single / peer).ToString("0.00", CultureInfo.InvariantCulture) : "-")} |"));
         card.Release(mark);
+        return [100 * ideal / floor, 100 * ideal / single, 100 * ideal / chained, peer > 0 ? 100 * (pool.Bytes / 4.45e12 * 1e6) / peer : double.NaN];
     }
 }

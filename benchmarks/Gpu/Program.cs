@@ -4,6 +4,7 @@ using KvPrefetch.Benchmarks.Gpu;
 int Number(string name, int otherwise) => Array.IndexOf(args, name) is >= 0 and var at ? int.Parse(args[at + 1], System.Globalization.CultureInfo.InvariantCulture) : otherwise;
 using var card = new Card();
 using var log = Array.IndexOf(args, "--output") is >= 0 and var f ? new StreamWriter(args[f + 1]) : Console.Out;
+var plots = Array.IndexOf(args, "--plots") is >= 0 and var p ? args[p + 1] : null;
 bool Asked(string what) => args.Contains(what, StringComparer.Ordinal);
 var fine = true;
 if (Asked("check"))
@@ -11,7 +12,12 @@ if (Asked("check"))
     fine = AttentionCheck.Run(card, log, Number("--seed", Environment.TickCount), Number("--part", 0), Number("--parts", 1));
 }
 
-if (Asked("attention") || Asked("paper"))
+if (Asked("check-linear"))
+{
+    fine &= LinearFigures.Check(card, log, Number("--seed", Environment.TickCount));
+}
+
+if (Asked("attention") || Asked("paper") || Asked("linear"))
 {
     log.WriteLine($"- Card: {card.Describe()}");
     log.WriteLine($"- Machine: {Machine.Describe()}");
@@ -22,7 +28,7 @@ if (Asked("attention") || Asked("paper"))
 
 if (Asked("attention"))
 {
-    AttentionFigures.Run(card, log, Asked("--quick"));
+    AttentionFigures.Run(card, log, plots is null ? null : Path.Combine(plots, "attention-h200.svg"));
     log.WriteLine();
 }
 
@@ -33,7 +39,13 @@ if (Asked("tune"))
 
 if (Asked("paper"))
 {
-    AttentionFigures.Paper(card, log);
+    AttentionFigures.Paper(card, log, plots is null ? null : Path.Combine(plots, "attention-h200-paper.svg"));
+    log.WriteLine();
+}
+
+if (Asked("linear"))
+{
+    LinearFigures.Run(card, log);
 }
 
 return fine ? 0 : 1;

@@ -1,4 +1,5 @@
-// dotnet run --project benchmarks/Kernels -c Release -- [--threads N] [--output FILE] [BenchmarkDotNet's own options, such as --filter '*Linear*']
+// dotnet run --project benchmarks/Kernels -c Release -- [--threads N] [--output FILE] [--paired | BenchmarkDotNet's own options, such as --filter '*Linear*']
+// --paired compares kinds of kernels within rounds; the rest are BenchmarkDotNet's tables.
 using System.Globalization;
 using System.Text;
 using BenchmarkDotNet.Columns;
@@ -19,6 +20,14 @@ var rest = new List<string>(args);
 Run.Threads = int.Parse(Take("--threads") ?? Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
 var repository = Machine.Repository();
 var output = Take("--output") ?? Path.Combine(repository, "benchmarks", "results", "kernels.md");
+
+if (rest.Contains("--paired"))
+{
+    var table = PairedLinear.Run(Run.Threads) + $"\n## Packed weights\n\nSpeed beside bf16 in float32 arithmetic, [3072, 1536].\n\n{PairedPackings.Run(Run.Threads)}";
+    File.WriteAllText(Take("--output") ?? output.Replace("kernels.md", "arithmetic.md", StringComparison.Ordinal),
+        $"# Products by arithmetic and kernels\n\nbf16 weights of SmolLM2-135M; medians of rounds in which all kinds run in turn. {Run.Threads} threads.\n\n{table.ReplaceLineEndings("\n")}\n- Machine: {Machine.Describe()}\n- Commit: {Machine.Commit(repository)}\n- Command: `dotnet run --project benchmarks/Kernels -c Release -- {string.Join(' ', args)}`\n");
+    return;
+}
 
 var bandwidth = ReadBandwidth.Measure(Run.Threads);
 ReadBandwidth.Release();

@@ -1,5 +1,6 @@
 // Tokenizer speed beside the reference library (npm tokenizers, one thread), the same texts in the same run.
-// KVPREFETCH_TOKENIZERS=... node run.mjs NAME=FOLDER...     Texts of about 1 MB each: English, code, Chinese, base64, a megabyte without a space, and the English again as documents of 2,000 characters.
+// KVPREFETCH_TOKENIZERS=... node run.mjs [--load | --speed] NAME=FOLDER...
+// Load: the tokenizer's file read in a fresh process, ours and the reference's in turn, medians of seven; and again in our process. Speed:   Texts of about 1 MB each: English, code, Chinese, base64, a megabyte without a space, and the English again as documents of 2,000 characters.
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import fs from 'node:fs';
@@ -32,15 +33,27 @@ for (const [name, text] of Object.entries(texts)) fs.writeFileSync(path.join(fol
 
 const best = async action => { let b = Infinity; const begin = performance.now(); for (let i = 0; i < 2 || performance.now() - begin < 1000; i++) { const t = performance.now(); await action(); b = Math.min(b, performance.now() - t); if (performance.now() - begin > 20000) break; } return b / 1000; };
 console.log(`machine: ${os.cpus()[0].model}, ${os.cpus().length} cores; node ${process.version}, tokenizers ${JSON.parse(fs.readFileSync(path.join(process.env.KVPREFETCH_TOKENIZERS ?? '.', 'node_modules/tokenizers/package.json'))).version}; one thread`);
+const targets = process.argv.slice(2).filter(a => !a.startsWith('--')).map(a => a.split('='));
+const median = values => values.toSorted((x, y) => x - y)[values.length >> 1];
+if (!process.argv.includes('--speed')) {
+  console.log(`\nload average ${os.loadavg()[0].toFixed(1)}\n| tokenizer | file MB | ours, first load ms | again | reference ms | reference / ours, median of the rounds |\n|---|---|---|---|---|---|`);
+  const fresh = `const T = require('module').createRequire(process.argv[1])('tokenizers'); const t = performance.now(); T.Tokenizer.fromFile(process.argv[2]); console.log(performance.now() - t);`;
+  for (const [name, model] of targets) {
+    const rounds = Array.from({ length: 7 }, () => {
+      const ours = JSON.parse(execFileSync(program, [model], { encoding: 'utf8' }));
+      return { ...ours, reference: +execFileSync(process.execPath, ['-e', fresh, path.join(process.env.KVPREFETCH_TOKENIZERS ?? process.cwd(), 'x.js'), path.join(model, 'tokenizer.json')], { encoding: 'utf8' }) };
+    });
+    const of = f => median(rounds.map(f)).toFixed(0);
+    console.log(`| ${name} | ${(fs.statSync(path.join(model, 'tokenizer.json')).size / 1e6).toFixed(1)} | ${of(r => r.loadMs)} | ${of(r => r.secondLoadMs)} | ${of(r => r.reference)} | ${median(rounds.map(r => r.reference / r.loadMs)).toFixed(2)} |`);
+  }
+}
+
+if (process.argv.includes('--load')) process.exit(0);
 console.log('| tokenizer | text | encode MB/s | reference | ratio | decode MB/s | reference | ratio | bytes allocated a token |\n|---|---|---|---|---|---|---|---|---|');
-for (const target of process.argv.slice(2)) {
-  const [name, model] = target.split('=');
+for (const [name, model] of targets) {
   const ours = execFileSync(program, [model, ...Object.keys(texts).map(t => path.join(folder, t + '.txt'))], { encoding: 'utf8', env: { ...process.env, DOTNET_TieredCompilation: '1' } }).trim().split('\n').map(JSON.parse);
-  const started = performance.now();
   const reference = T.Tokenizer.fromFile(path.join(model, 'tokenizer.json'));
-  const load = performance.now() - started;
   reference.disablePadding(); reference.disableTruncation();
-  console.log(`| ${name} | load | ${ours[0].loadMs} ms (again ${ours[0].secondLoadMs}) | ${load.toFixed(0)} ms | | | | | |`);
   for (const row of ours.slice(1)) {
     const text = texts[row.text];
     const documents = text.split('\f');

@@ -19,6 +19,7 @@ internal sealed record ChatArguments
     public bool StatsAsJson { get; private init; }
     public ComputeBackend Backend { get; private init; }
     public int? Threads { get; private init; }
+    public bool Describe { get; private init; }
     public bool Help { get; private init; }
 
     private sealed record Option(string Name, string? Value, string Help, Func<ChatArguments, string, ChatArguments> Apply);
@@ -38,6 +39,7 @@ internal sealed record ChatArguments
         new("--stats", "json", "figures of each answer as one line of JSON on standard error", (a, v) => v == "json" ? a with { StatsAsJson = true } : throw new OptionException($"--stats can only be 'json', not '{Shortened(v)}'.")),
         new("--backend", "NAME", "auto, cpu or cuda; default: auto, the card where there is one", (a, v) => a with { Backend = Computing(v) }),
         new("--threads", "N", "threads that compute; default: the physical cores this process may use", (a, v) => a with { Threads = (int)Whole("--threads", v, 1, 1024) }),
+        new("--describe", null, "say what the folder holds and what memory it needs, without loading weights, and exit", (a, _) => a with { Describe = true }),
         new("--help", null, "show this", (a, _) => a with { Help = true }),
     ];
 

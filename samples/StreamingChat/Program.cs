@@ -29,6 +29,24 @@ if (arguments.Model is null)
     return NoModel;
 }
 
+if (arguments.Describe)
+{
+    try
+    {
+        foreach (var line in Description.Lines(LlmEngine.Describe(arguments.Model, Terminal.Failure)))
+        {
+            Console.Out.WriteLine(line);
+        }
+
+        return Answered;
+    }
+    catch (Exception error) when (error is KvPrefetchException or IOException or UnauthorizedAccessException)
+    {
+        Terminal.Failure(error.Message);
+        return NoModel;
+    }
+}
+
 using var interrupt = new Interrupt();
 LlmEngine? loaded = null;
 try

@@ -10,8 +10,18 @@ internal static class BackendChoice
     /// <summary>Loads with what the options name. Auto takes the card, and where that cannot be used, or cannot run this model, says so in one sentence and takes the processor.</summary>
     public static T Load<T>(EngineOptions options, Func<Func<IBackend>, T> load)
     {
-        IBackend Cpu() => CpuBackend.Create(options.Threads);
-        IBackend Cuda() => CudaBackend.Create(new CudaOptions { Device = options.DeviceIndex });
+        IBackend Cpu() => CpuBackend.Create(
+            options.Threads,
+            arithmetic: options.Arithmetic == Arithmetic.Fast ? ProductArithmetic.Fast : ProductArithmetic.Exact,
+            kernels: options.CpuKernels == CpuKernels.Managed ? ProductKernels.Managed : ProductKernels.Auto);
+        IBackend Cuda() => CudaBackend.Create(new CudaOptions
+        {
+            Device = options.DeviceIndex,
+            Attention = options.Attention,
+            Prefetch = options.Prefetch,
+            PrefetchDistance = options.PrefetchDistance,
+            BatchInvariant = options.BatchInvariant,
+        });
         switch (options.Backend)
         {
             case ComputeBackend.Cpu:
@@ -44,5 +54,5 @@ internal static class BackendChoice
 
     /// <summary>Figures of the card, or null.</summary>
     public static DeviceStats? Device(IBackend backend) =>
-        backend is CudaBackend cuda ? new DeviceStats(cuda.DeviceName, cuda.TotalBytes, cuda.FreeBytes, cuda.WeightBytes, cuda.Graphs, cuda.CompiledKernels) : null;
+        backend is CudaBackend cuda ? new DeviceStats(cuda.DeviceName, cuda.TotalBytes, cuda.FreeBytes, cuda.WeightBytes, cuda.Graphs, cuda.CompiledKernels, cuda.Prefetch) : null;
 }

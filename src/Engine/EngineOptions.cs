@@ -11,6 +11,24 @@ public enum ComputeBackend
     Cuda,
 }
 
+/// <summary>What products with weights do to activations on the processor. Either way a token has the same bits alone, in a batch and in a chunk of a prompt.</summary>
+public enum Arithmetic
+{
+    /// <summary>Nothing: they are multiplied in float32.</summary>
+    Exact,
+    /// <summary>They are rounded to bfloat16 before each product, which is summed in float32, as on graphics cards. On processors with matrix tiles (AMX) prompts and batches are several times faster.</summary>
+    Fast,
+}
+
+/// <summary>Which kernels compute on the processor.</summary>
+public enum CpuKernels
+{
+    /// <summary>Machine code made for this processor where it helps and the system allows it, else those written in C#.</summary>
+    Auto,
+    /// <summary>Those written in C#.</summary>
+    Managed,
+}
+
 /// <summary>How an engine is set up. Immutable; every default is meant to be left alone.</summary>
 public sealed record EngineOptions
 {
@@ -19,6 +37,24 @@ public sealed record EngineOptions
 
     /// <summary>Which CUDA device, from 0.</summary>
     public int DeviceIndex { get; init; }
+
+    /// <summary>On a card: which kernel computes attention for sequences that generate.</summary>
+    public AttentionKernel Attention { get; init; }
+
+    /// <summary>On a card: what attention asks for before it needs it.</summary>
+    public PrefetchPolicy Prefetch { get; init; }
+
+    /// <summary>How far ahead <see cref="PrefetchPolicy.L2"/> asks: fillings of the ring (<see cref="AttentionKernel.Prefetch"/>) or pages of a warp (<see cref="AttentionKernel.Paper"/>).</summary>
+    public int PrefetchDistance { get; init; } = 1;
+
+    /// <summary>On a card: attention cuts contexts at fixed places, so that the bits of a sequence that generates do not depend on what else runs; costs a few percent.</summary>
+    public bool BatchInvariant { get; init; }
+
+    /// <summary>What products do to activations where the processor computes.</summary>
+    public Arithmetic Arithmetic { get; init; }
+
+    /// <summary>Which kernels compute on the processor.</summary>
+    public CpuKernels CpuKernels { get; init; }
 
     /// <summary>Threads that compute; 0 takes the physical cores that this process may use. Engines of one process with as many threads share them.</summary>
     public int Threads { get; init; }
@@ -45,7 +81,12 @@ public sealed record EngineOptions
     internal void Validate()
     {
         Require((int)Backend, (int)ComputeBackend.Auto, (int)ComputeBackend.Cuda, nameof(Backend));
+        Require((int)Arithmetic, (int)Arithmetic.Exact, (int)Arithmetic.Fast, nameof(Arithmetic));
+        Require((int)CpuKernels, (int)CpuKernels.Auto, (int)CpuKernels.Managed, nameof(CpuKernels));
         Require(DeviceIndex, 0, 255, nameof(DeviceIndex));
+        Require((int)Attention, (int)AttentionKernel.Prefetch, (int)AttentionKernel.Reference, nameof(Attention));
+        Require((int)Prefetch, (int)PrefetchPolicy.Auto, (int)PrefetchPolicy.Rings, nameof(Prefetch));
+        Require(PrefetchDistance, 1, 8, nameof(PrefetchDistance));
         Require(Threads, 0, 1024, nameof(Threads));
         Require(ContextLength, 0, int.MaxValue, nameof(ContextLength));
         Require(KvCacheBytes, 0, long.MaxValue, nameof(KvCacheBytes));
@@ -100,4 +141,5 @@ public sealed record EngineStats
 /// <param name="WeightBytes">What the weights take.</param>
 /// <param name="Graphs">Steps that were recorded and are repeated as a whole, one for each number of sequences that has come up.</param>
 /// <param name="CompiledKernels">Kernels that had to be compiled; 0 where all were in the kernel cache.</param>
-public sealed record DeviceStats(string Name, long MemoryBytes, long FreeBytes, long WeightBytes, int Graphs, int CompiledKernels);
+/// <param name="Prefetch">What attention asks for ahead.</param>
+public sealed record DeviceStats(string Name, long MemoryBytes, long FreeBytes, long WeightBytes, int Graphs, int CompiledKernels, PrefetchPolicy Prefetch);

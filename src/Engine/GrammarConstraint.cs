@@ -3,13 +3,16 @@ using KvPrefetch.Engine.Text.Constraints;
 
 namespace KvPrefetch.Engine;
 
-/// <summary>A grammar as a request's constraint. The mask of the next token is computed on another thread while the model computes its logits.</summary>
+/// <summary>A grammar as a request's constraint. The mask of the next token is computed on another thread while the model computes its logits;
+/// where no thread came to it meanwhile, the pump computes it itself.</summary>
+#pragma warning disable CA1001    // the event's wait handle is never made, so nothing is there to dispose
 internal sealed class GrammarConstraint : TokenConstraint, IThreadPoolWorkItem
+#pragma warning restore CA1001
 {
     private readonly ConstraintState _state;
     private readonly uint[] _mask;
-    private readonly object _gate = new();
-    private bool _isReady;
+    private readonly ManualResetEventSlim _ready = new();
+    private int _taken;
     private bool _canEnd;
     private GrammarException? _error;
 
@@ -22,25 +25,40 @@ internal sealed class GrammarConstraint : TokenConstraint, IThreadPoolWorkItem
 
     public override ReadOnlySpan<uint> Allowed(out bool canEnd)
     {
-        Wait();
+        Await();
         canEnd = _canEnd;
         return _error is null ? _mask : throw _error;
     }
 
     public override void Advance(int token)
     {
-        Wait();
+        Await();
         if (!_state.Advance(token))
         {
             throw new GrammarException(GrammarError.DeadEnd, $"Token {token} was chosen and the grammar does not take it.");
         }
 
-        _isReady = false;
+        _ready.Reset();
+        Volatile.Write(ref _taken, 0);
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
     /// <summary>Thread pool: the mask of where the text stands.</summary>
     public void Execute()
+    {
+        if (Interlocked.Exchange(ref _taken, 1) == 0)
+        {
+            Compute();
+        }
+    }
+
+    private void Await()
+    {
+        Execute();
+        _ready.Wait();
+    }
+
+    private void Compute()
     {
         try
         {
@@ -58,22 +76,7 @@ internal sealed class GrammarConstraint : TokenConstraint, IThreadPoolWorkItem
         }
         finally
         {
-            lock (_gate)
-            {
-                _isReady = true;
-                Monitor.PulseAll(_gate);
-            }
-        }
-    }
-
-    private void Wait()
-    {
-        lock (_gate)
-        {
-            while (!_isReady)
-            {
-                Monitor.Wait(_gate);
-            }
+            _ready.Set();
         }
     }
 }

@@ -101,6 +101,15 @@ public sealed class LlmEngine : IDisposable
 
     internal long PumpAllocatedBytes => _pump.AllocatedBytes;
 
+    /// <summary>Says what a folder holds and checks its names and shapes, without reading a weight. Throws the typed errors of <see cref="KvPrefetchException"/>.</summary>
+    /// <param name="folder">A Hugging Face model folder.</param>
+    /// <param name="log">Told what is ignored.</param>
+    public static ModelDescription Describe(string folder, Action<string>? log = null)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        return ModelDescription.Read(folder, log);
+    }
+
     /// <summary>Opens the folder and makes the model ready. Throws the typed errors of <see cref="KvPrefetchException"/>.</summary>
     /// <param name="folder">A Hugging Face model folder.</param>
     /// <param name="options">Null takes the defaults.</param>

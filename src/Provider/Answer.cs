@@ -18,6 +18,7 @@ internal sealed class Answer : IDisposable
     private readonly List<AnswerPart> _parts = [];
     private readonly int _cached;
     private Generation _generation;
+    private Generation? _next;
     private int _injected;
     private int _reasoningTokens;
     private bool _reasoningEnded;
@@ -60,30 +61,32 @@ internal sealed class Answer : IDisposable
     /// <summary>Text and reasoning as they become certain. Throws as <see cref="Generation.ReadAllAsync"/> does.</summary>
     public async IAsyncEnumerable<AIContent> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        while (true)
+        do
         {
+            _next = null;
             await foreach (var piece in _generation.ReadAllAsync(cancellationToken).ConfigureAwait(false))
             {
                 Take(piece);
+                _next = IsOutOfReasoning ? Reclosed() : null;
                 foreach (var content in Contents())
                 {
                     yield return content;
                 }
 
-                if (_stopped || IsOutOfReasoning)
+                if (_stopped || _next is not null)
                 {
                     break;
                 }
             }
 
-            if (!_stopped && IsOutOfReasoning)
+            if (_next is not null)
             {
-                EndReasoning();
-                continue;
+                Telemetry.Record(_generation, _modelId);
+                _generation.Dispose();
+                _generation = _next;
             }
-
-            break;
         }
+        while (_next is not null && !_stopped);
 
         var wasCut = !_stopped && _generation.FinishReason == EngineFinishReason.Length;
         _reader?.End(!wasCut, _parts);
@@ -99,10 +102,11 @@ internal sealed class Answer : IDisposable
     {
         Telemetry.Record(_generation, _modelId);
         _generation.Dispose();
+        _next?.Dispose();
     }
 
-    private bool IsOutOfReasoning => !_reasoningEnded && _reader is { Answer.IsReasoning: true } && _reasoningTokens >= _plan.Reasoning.MaxTokens && _plan.Format.Reasoning is not null
-        && _generation.FinishReason is null or EngineFinishReason.Cancelled;
+    private bool IsOutOfReasoning => !_reasoningEnded && _reader is { Answer.IsReasoning: true } && _reasoningTokens >= _plan.Reasoning.MaxTokens && _plan.Format.Reasons
+        && _generation.FinishReason is null;
 
     private void Take(in GenerationPiece piece)
     {
@@ -126,28 +130,34 @@ internal sealed class Answer : IDisposable
         }
     }
 
-    /// <summary>Closes reasoning that takes too long, as the model would have, and lets it go on from there.</summary>
-    private void EndReasoning()
+    /// <summary>Closes reasoning that takes too long, as the model would have, and lets it go on from there. Where nothing fits behind it, or the engine is too busy to take it, it goes on as it is.</summary>
+    private Generation? Reclosed()
     {
         _reasoningEnded = true;
         var end = _plan.Format.EncodeReasoningEnd();
-        foreach (var token in end)
-        {
-            _reader!.Append(token, _parts);
-        }
-
         var used = _generated.Count + end.Length;
-        _injected += end.Length;
         var left = _plan.Request.MaxOutputTokens - used;
-        if (left <= 0)
+        if (left <= 0 || _plan.Request.Prompt.Length + used >= _engine.Model.ContextLength)
         {
-            return;
+            return null;
         }
 
-        Telemetry.Record(_generation, _modelId);
-        _generation.Dispose();
-        int[] prompt = [.. _plan.Request.Prompt.Span, .. _generated, .. end];
-        _generation = _engine.Submit(_plan.Request with { Prompt = prompt, MaxOutputTokens = left, StopStrings = [] });
+        try
+        {
+            int[] prompt = [.. _plan.Request.Prompt.Span, .. _generated, .. end];
+            var next = _engine.Submit(_plan.Request with { Prompt = prompt, MaxOutputTokens = left, StopStrings = [], Grammar = _plan.AfterReasoning() });
+            foreach (var token in end)
+            {
+                _reader!.Append(token, _parts);
+            }
+
+            _injected += end.Length;
+            return next;
+        }
+        catch (Exception e) when (e is EngineOverloadedException or KvCapacityException)
+        {
+            return null;
+        }
     }
 
     /// <summary>What may be given out of the parts read so far; calls are kept.</summary>

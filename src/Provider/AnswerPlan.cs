@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using KvPrefetch.AI.ToolCalls;
 using KvPrefetch.Engine;
+using KvPrefetch.Engine.Text.Constraints;
 
 namespace KvPrefetch.AI;
 
@@ -10,7 +11,8 @@ namespace KvPrefetch.AI;
 /// <param name="Prompt">The conversation as the model reads it.</param>
 /// <param name="Tools">The functions.</param>
 /// <param name="Reasoning">What is to become of reasoning.</param>
-internal sealed record AnswerPlan(GenerationRequest Request, AnswerFormat Format, Prompt Prompt, ToolRequest Tools, ReasoningRequest Reasoning)
+/// <param name="AfterReasoning">What the answer must match once reasoning is over.</param>
+internal sealed record AnswerPlan(GenerationRequest Request, AnswerFormat Format, Prompt Prompt, ToolRequest Tools, ReasoningRequest Reasoning, Func<Grammar?> AfterReasoning)
 {
     /// <param name="engine">Loaded.</param>
     /// <param name="format">How its model writes conversations.</param>
@@ -18,8 +20,14 @@ internal sealed record AnswerPlan(GenerationRequest Request, AnswerFormat Format
     /// <param name="turns">From <see cref="PromptBuilder"/>; may be changed.</param>
     /// <param name="tools">The functions.</param>
     /// <param name="reasoning">What is to become of reasoning.</param>
-    public static AnswerPlan For(LlmEngine engine, PromptFormat format, KvPrefetchChatOptions asked, JsonArray turns, ToolRequest tools, ReasoningRequest reasoning)
+    /// <param name="form">The form of the text.</param>
+    public static AnswerPlan For(LlmEngine engine, PromptFormat format, KvPrefetchChatOptions asked, JsonArray turns, ToolRequest tools, ReasoningRequest reasoning, FormatRequest form)
     {
+        if (form.Instruction is { } instruction)
+        {
+            ConversationShape.AppendSystem(turns, instruction);
+        }
+
         var prompt = format.Write(turns, tools.Declarations, reasoning.Variables);
         var answers = format.Answers;
         if ((reasoning.Off || reasoning.MaxTokens == 0) && answers.OpensReasoning(prompt.Tail))
@@ -31,11 +39,14 @@ internal sealed record AnswerPlan(GenerationRequest Request, AnswerFormat Format
         var request = new GenerationRequest
         {
             Prompt = prompt.Tokens,
+            Grammar = Constraint(mayReason: !reasoning.Off),
             MaxOutputTokens = asked.MaxOutputTokens,
             Sampling = asked.ToSampling(engine.Model.SamplingDefaults),
             StopTokens = format.StopTokens,
             StopStrings = [.. (asked.StopSequences ?? []).Concat(format.StopStrings).Take(RequestOptions.MaxStopSequences)],
         };
-        return new AnswerPlan(request, answers, prompt, tools, reasoning);
+        return new AnswerPlan(request, answers, prompt, tools, reasoning, () => Constraint(mayReason: false));
+
+        Grammar? Constraint(bool mayReason) => AnswerConstraint.Of(format.Grammars, engine.Tokenizer!, answers, prompt, tools, form, mayReason);
     }
 }

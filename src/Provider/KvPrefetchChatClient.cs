@@ -132,10 +132,11 @@ public sealed class KvPrefetchChatClient : IChatClient
         cancellationToken.ThrowIfCancellationRequested();
         var asked = RequestOptions.Resolve(options, this, _host.ModelId);
         var tools = ToolRequest.Of(options);
+        var form = FormatRequest.Of(options);
         var reasoning = ReasoningRequest.Of(options, asked.MaxReasoningTokens);
         var turns = PromptBuilder.Build(messages, options?.Instructions);
         var (engine, format) = await _host.GetAsync(progress: null, cancellationToken).ConfigureAwait(false);
-        var plan = AnswerPlan.For(engine, format, asked, turns, tools, reasoning);
+        var plan = AnswerPlan.For(engine, format, asked, turns, tools, reasoning, form);
         cancellationToken.ThrowIfCancellationRequested();
         return new Answer(engine, plan, _host.ModelId);
     }

@@ -24,6 +24,13 @@ public sealed class KvPrefetchOptions : IValidatableObject
     /// <summary>The name that responses carry and that ChatOptions.ModelId is compared with; null takes the folder's.</summary>
     public string? ModelId { get; set; }
 
+    /// <summary>What computes: a CUDA device where there is one that can run the model, else the processor; or one of them by name.</summary>
+    public ComputeBackend Backend { get; set; }
+
+    /// <summary>Which CUDA device, from 0.</summary>
+    [Bounds(0, 255, "number of the CUDA device")]
+    public int DeviceIndex { get; set; }
+
     /// <summary>Threads that compute; 0 takes the physical cores that this process may use.</summary>
     [Bounds(0, 1024, "threads that compute; 0 takes the physical cores that this process may use")]
     public int Threads { get; set; }
@@ -64,6 +71,11 @@ public sealed class KvPrefetchOptions : IValidatableObject
             yield return new ValidationResult("blank; give a name, or leave it out to take the folder's.", [nameof(ModelId)]);
         }
 
+        if (!Enum.IsDefined(Backend))
+        {
+            yield return new ValidationResult($"{(int)Backend} is unknown; set it to {string.Join(", ", Enum.GetNames<ComputeBackend>())}.", [nameof(Backend)]);
+        }
+
         if (!Enum.IsDefined(WarmUp))
         {
             yield return new ValidationResult($"{(int)WarmUp} is unknown; set it to {string.Join(", ", Enum.GetNames<WarmUpMode>())}.", [nameof(WarmUp)]);
@@ -76,6 +88,8 @@ public sealed class KvPrefetchOptions : IValidatableObject
 
     internal EngineOptions ToEngineOptions(Action<string> log) => new()
     {
+        Backend = Backend,
+        DeviceIndex = DeviceIndex,
         Threads = Threads,
         ContextLength = ContextLength,
         KvCacheBytes = KvCacheBytes,

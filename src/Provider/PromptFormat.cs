@@ -18,6 +18,7 @@ internal sealed record Prompt(int[] Tokens, string Tail, bool InSection = false)
 /// What a format has no place for is written otherwise, and said so once in the log: system text in the user's turn, turns of one role in a row merged, tools in a section of ours.</summary>
 internal sealed class PromptFormat
 {
+    private const long MaxGrammarBytes = 64 << 20;
     private const string TurnStart = "<|im_start|>";
     private const string TurnEnd = "<|im_end|>";
 
@@ -49,6 +50,9 @@ internal sealed class PromptFormat
         SplitCalls = 4,
         CallsAsText = 8,
     }
+
+    /// <summary>Grammars of this model's requests.</summary>
+    public GrammarCache Grammars { get; } = new(MaxGrammarBytes);
 
     /// <summary>How the model writes reasoning and calls.</summary>
     public required AnswerFormat Answers { get; init; }

@@ -63,11 +63,6 @@ internal static class RequestOptions
 
     private static void RefuseUnsupported(ChatOptions options)
     {
-        if (options.ResponseFormat is not (null or ChatResponseFormatText))
-        {
-            throw Refusal.Of(nameof(ChatOptions.ResponseFormat), "Structured output is not supported yet. Leave ResponseFormat unset or Text.");
-        }
-
         if (!string.IsNullOrWhiteSpace(options.ConversationId))
         {
             throw Refusal.Of(nameof(ChatOptions.ConversationId), "Conversations are not kept between requests: send the whole history and leave ConversationId unset.");

@@ -33,7 +33,7 @@ public sealed class CpuFastConformance(ITestOutputHelper output) : BackendConfor
 {
     private protected override bool RoundsActivations => true;
 
-    private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: Arithmetic.Fast);
+    private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: ProductArithmetic.Fast);
 }
 
 /// <summary>The same by managed kernels.</summary>
@@ -41,5 +41,13 @@ public sealed class CpuFastManagedConformance(ITestOutputHelper output) : Backen
 {
     private protected override bool RoundsActivations => true;
 
-    private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: Arithmetic.Fast, kernels: CpuKernels.Managed);
+    private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: ProductArithmetic.Fast, kernels: ProductKernels.Managed);
+}
+
+/// <summary>The same by vdpbf16ps, whether it is fast here or not.</summary>
+public sealed class CpuFastDotsConformance(ITestOutputHelper output) : BackendConformance(output)
+{
+    private protected override bool RoundsActivations => true;
+
+    private protected override IBackend Create() => CpuBackend.Create(3, arithmetic: ProductArithmetic.Fast, kernels: ProductKernels.VectorDots);
 }

@@ -70,7 +70,7 @@ public abstract partial class BackendConformance
     public void ExpertsMultiplyTheirOwnTokensAndAreAddedUp(string typeName, int experts, int chosen, int rows, int inputs, int outputs)
     {
         var type = Enum.Parse<DType>(typeName);
-        float[] logits = Values(rows * experts), x = Activations(rows * inputs), residual = Values(rows * outputs), gate = Values(rows, scale: 3), bias = Values(experts * outputs);
+        float[] logits = Values(rows * experts), x = InputsOfProducts(rows * inputs), residual = Values(rows * outputs), gate = Values(rows, scale: 3), bias = Values(experts * outputs);
         byte[] first = WeightBytes(type, experts * outputs * inputs), second = WeightBytes(type, experts * 5 * inputs);
         float[] expected = new float[rows * (outputs + 5 + outputs)], actual = new float[expected.Length];
         foreach (var (backend, result) in Both(expected, actual))

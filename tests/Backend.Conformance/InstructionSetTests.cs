@@ -24,6 +24,8 @@ public sealed class InstructionSetTests(ITestOutputHelper output)
 
         start.ArgumentList.Add("-class");
         start.ArgumentList.Add(typeof(CpuOneThreadConformance).FullName!);
+        start.ArgumentList.Add("-class");
+        start.ArgumentList.Add(typeof(CpuFastConformance).FullName!);
         foreach (var name in switches)
         {
             start.Environment[name] = "0";

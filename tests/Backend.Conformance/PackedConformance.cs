@@ -34,7 +34,7 @@ public abstract partial class BackendConformance
         using var data = new PackedData(this, format, order, scales, outputs, inputs, blockRows, groupSize, zeros, permuted);
         foreach (var rows in (int[])[1, 2, 7, 40])
         {
-            var x = Activations(rows * inputs);
+            var x = InputsOfProducts(rows * inputs);
             var bias = Values(outputs / 2);
 
             // The whole matrix, beside it every other row as a matrix of its own with a bias, and between them plain weights.
@@ -92,7 +92,7 @@ public abstract partial class BackendConformance
         Assert.SkipUnless(MultipliesByPacked, "this backend refuses packed weights");
         const int Experts = 5, Chosen = 2, Inputs = 64, Outputs = 48;
         List<PackedData> data = [.. Enumerable.Range(0, Experts).Select(_ => new PackedData(this, format, order, scales, Outputs, Inputs, 1, 32, zeros: order != "Rows", permuted: false))];
-        float[] logits = Values(rows * Experts), x = Activations(rows * Inputs), expected = new float[rows * Outputs], actual = new float[rows * Outputs];
+        float[] logits = Values(rows * Experts), x = InputsOfProducts(rows * Inputs), expected = new float[rows * Outputs], actual = new float[rows * Outputs];
         foreach (var (backend, result) in Both(expected, actual))
         {
             using var plan = ExpertPlan.Allocate(backend, rows, Experts, Chosen);

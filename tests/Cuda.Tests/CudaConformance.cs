@@ -12,3 +12,13 @@ public sealed class CudaConformance(ITestOutputHelper output) : BackendConforman
 
     private protected override IBackend Create() => Card.Open(new CudaOptions { KvType = DType.F32, TensorCores = false });
 }
+
+/// <summary>What a user gets with BatchInvariant: keys and values in bf16, the decode kernel, float32 products.</summary>
+public sealed class CudaBf16Conformance(ITestOutputHelper output) : BackendConformance(output)
+{
+    private protected override bool MultipliesByPacked => false;
+    private protected override double Slack => 2000;
+    private protected override bool AttendsAlikeInAnyChunk => false;
+
+    private protected override IBackend Create() => Card.Open(new CudaOptions { BatchInvariant = true });
+}

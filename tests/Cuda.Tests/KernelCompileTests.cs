@@ -24,7 +24,7 @@ public sealed partial class KernelCompileTests(ITestOutputHelper output)
             {
                 var image = compiler.Compile(spec with { Flags = [.. spec.Flags, "--ptxas-options=-v"] }, architecture, out var log);
                 Assert.NotEmpty(image);
-                int Figure(Regex pattern) => pattern.Match(log) is { Success: true } match ? int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture) : -1;
+                int Figure(Regex pattern) => pattern.Match(log) is { Success: true } match ? int.Parse(match.Groups["figure"].ValueSpan, CultureInfo.InvariantCulture) : -1;
                 var (registers, spills) = (Figure(Registers()), Figure(Spills()));
                 output.WriteLine($"{spec.Variant}: {registers} registers, {spills} bytes of spills");
                 if (registers < 0 || registers > spec.RegisterBudget || spills != 0)
@@ -45,9 +45,9 @@ public sealed partial class KernelCompileTests(ITestOutputHelper output)
     public void EverySourceHasASpecAndEverySpecASource() =>
         Assert.Equal(KernelSources.Names.Order(StringComparer.Ordinal), CudaKernels.All().Select(s => s.Name).Distinct().Order(StringComparer.Ordinal));
 
-    [GeneratedRegex("Used ([0-9]+) registers")]
+    [GeneratedRegex("Used (?<figure>[0-9]+) registers", RegexOptions.None, 1000)]
     private static partial Regex Registers();
 
-    [GeneratedRegex("([0-9]+) bytes spill stores")]
+    [GeneratedRegex("(?<figure>[0-9]+) bytes spill stores", RegexOptions.None, 1000)]
     private static partial Regex Spills();
 }

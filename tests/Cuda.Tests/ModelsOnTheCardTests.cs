@@ -28,7 +28,7 @@ public sealed class ModelsOnTheCardTests(ITestOutputHelper output)
 
     /// <summary>What a user gets: keys and values in bf16, tensor cores where there are many rows.</summary>
     [Theory, MemberData(nameof(Families))]
-    public void LogitsInBf16AreNearTheReferences(string family) => Check(family, new CudaOptions(), 512, 3e-2, expertsTolerance: 0.1);
+    public void LogitsInBf16AreNearTheReferences(string family) => Check(family, new CudaOptions(), 512, 5e-2, expertsTolerance: 0.1);
 
     [Fact]
     public void SixteenPromptsOfTheRealModelGiveTheReferencesTokens()

@@ -126,8 +126,6 @@ public sealed class RequestOptionsTests
 
     public static TheoryData<string, ChatOptions> Unsupported => new()
     {
-        { "ResponseFormat", new() { ResponseFormat = ChatResponseFormat.Json } },
-        { "ResponseFormat", new() { ResponseFormat = ChatResponseFormat.ForJsonSchema(Element("{}")) } },
         { "ConversationId", new() { ConversationId = "c" } },
         { "logprobs", With("logprobs", true) },
         { "logprobs", With("logprobs", Element("true")) },

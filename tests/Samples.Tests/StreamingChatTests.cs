@@ -33,6 +33,20 @@ public sealed class StreamingChatTests : IDisposable
     }
 
     [Fact]
+    public async Task Describe_says_what_the_folder_holds_and_answers_nothing()
+    {
+        var (code, output, errors) = await ChatProcess.RunAsync("", "--model", _model.Path, "--describe");
+        Assert.Equal((0, ""), (code, errors));
+        Assert.Equal(["model", "family", "parameters", "layers", "context", "kv cache", "state", "tokenizer", "template", "memory"], Lines(output).Select(l => l[..11].TrimEnd()));
+        Assert.Contains("family      llama", output, StringComparison.Ordinal);
+        Assert.Contains("full_attention", output, StringComparison.Ordinal);
+        Assert.Contains("bytes per sequence", output, StringComparison.Ordinal);
+        (code, output, errors) = await ChatProcess.RunAsync("", "--model", Path.Combine(_model.Path, "nowhere"), "--describe");
+        Assert.Equal((3, ""), (code, output));
+        Assert.Single(Lines(errors));
+    }
+
+    [Fact]
     public async Task Without_a_model_one_sentence_says_how_to_get_one()
     {
         var (code, output, errors) = await ChatProcess.RunAsync("", "--prompt", "hello");

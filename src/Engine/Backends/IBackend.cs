@@ -76,21 +76,13 @@ internal interface IBackend : IDisposable
     /// <summary>output = x * Wᵀ + bias for each projection, side by side: <c>[rows, sum of outputs]</c></summary>
     void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows);
 
-    /// <summary>A product for each head of a row: output[t, h] = kept | rest * W_hᵀ, where x[t, h] = kept | rest. Rows are the heads' parts side by side. A token's bits as in <see cref="Linear"/>.</summary>
+    /// <summary>A product for each head of a row: output[t, h] = kept | rest * W_hᵀ, where x[t, h] = kept | rest. Rows are the heads' parts side by side.</summary>
     /// <param name="x"><c>[rows, heads * (kept + inputs)]</c></param>
     /// <param name="kept">Columns of a head that are copied.</param>
     /// <param name="heads">For each head its matrix <c>[outputs, inputs]</c>, all of one type, without bias.</param>
     /// <param name="output"><c>[rows, heads * (kept + outputs)]</c></param>
     /// <param name="rows">Rows.</param>
-    void LinearByHead(Rows x, int kept, ReadOnlySpan<Projection> heads, Rows output, int rows)
-    {
-        int from = x.Columns / heads.Length, to = output.Columns / heads.Length;
-        for (var h = 0; h < heads.Length; h++)
-        {
-            Activate(x.Slice(h * from, kept), ActivationKind.Identity, output.Slice(h * to, kept), rows);
-            Linear(x.Slice((h * from) + kept, from - kept), heads.Slice(h, 1), output.Slice((h * to) + kept, to - kept), rows);
-        }
-    }
+    void LinearByHead(Rows x, int kept, ReadOnlySpan<Projection> heads, Rows output, int rows) => HeadProducts.OneByOne(this, x, kept, heads, output, rows);
 
     /// <summary>Cosines and sines of every token of the step: <c>[tokens, rotaryDim]</c>, cosines first.</summary>
     void RotaryTable(in StepInputs step, RotaryFrequencies frequencies, Rows table);

@@ -16,6 +16,9 @@ internal class ConfigSection
 
     protected ConfigSection(JsonElement element, string file, string path) => (_object, File, _path) = (element, file, path);
 
+    /// <summary>Fields that count where the file does not mention them; null: none.</summary>
+    protected JsonElement? Absent { get; init; }
+
     /// <summary>The object itself.</summary>
     internal JsonElement Element => _object;
 
@@ -239,6 +242,6 @@ internal class ConfigSection
     private JsonElement? Find(string field)
     {
         _read.Add(field);
-        return _object.TryGetProperty(field, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        return (_object.TryGetProperty(field, out var value) || Absent?.TryGetProperty(field, out value) == true) && value.ValueKind != JsonValueKind.Null ? value : null;
     }
 }

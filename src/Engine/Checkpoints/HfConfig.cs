@@ -14,6 +14,8 @@ internal sealed class HfConfig : ConfigSection
     /// <summary>4 MiB; real files have a few KiB.</summary>
     public const int MaxBytes = 4 << 20;
 
+    private const string AdapterFile = "adapter_config.json";
+
     private static readonly string[] CodeFields = ["auto_map", "trust_remote_code", "custom_pipelines"];
 
     private readonly HfConfig? _whole;
@@ -51,13 +53,23 @@ internal sealed class HfConfig : ConfigSection
     /// <summary>True where the output head is the embedding table. A config that is a part of another follows the whole's word.</summary>
     public bool TiesHead(bool defaultValue) => _whole?.FindBoolean("tie_word_embeddings") ?? GetBoolean("tie_word_embeddings", defaultValue);
 
+    /// <summary>The same config with values for fields that its makers leave out: those with which the family was published first.</summary>
+    /// <param name="absent">A JSON object.</param>
+    public HfConfig WithDefaults(string absent)
+    {
+        using var document = JsonDocument.Parse(absent);
+        return new HfConfig(Element, File, FullName(""), _whole) { Absent = document.RootElement.Clone() };
+    }
+
     /// <summary>The config of a model inside this one, such as <c>text_config</c>.</summary>
     public HfConfig Part(string field) => new(GetSection(field).Element, File, FullName(field) + ".", this);
 
     /// <summary>Reads config.json. Throws <see cref="ModelFormatException"/>; a missing file has the code <c>FileMissing</c>.</summary>
     public static HfConfig Load(ModelFolder folder, Action<string>? log = null)
     {
-        var bytes = folder.ReadBytes(FileName, MaxBytes) ?? throw new ModelFormatException("FileMissing", $"The model folder {Excerpt.Of(folder.Name)} has no {FileName}.", FileName);
+        var bytes = folder.ReadBytes(FileName, MaxBytes) ?? throw (folder.FileNames().Contains(AdapterFile, StringComparer.Ordinal)
+            ? new UnsupportedModelException($"The model folder {Excerpt.Of(folder.Name)} has {AdapterFile} and no {FileName}: it is an adapter without its base model; merge both and give the merged folder.", AdapterFile)
+            : new ModelFormatException("FileMissing", $"The model folder {Excerpt.Of(folder.Name)} has no {FileName}.", FileName));
         var config = Parse(bytes);
         LogCode(config, folder, log);
         return config;

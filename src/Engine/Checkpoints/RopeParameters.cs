@@ -84,7 +84,7 @@ internal sealed record RopeParameters
     /// <summary>Reads <c>rope_parameters</c>, or <c>rope_theta</c> and <c>rope_scaling</c> of older files. Throws <see cref="ModelFormatException"/>,
     /// or <see cref="UnsupportedModelException"/> for a kind or a key that is not known.</summary>
     /// <param name="config">The section that also holds max_position_embeddings.</param>
-    /// <param name="defaultTheta">The family's own default.</param>
+    /// <param name="defaultTheta">The family's own default; NaN: the field must be there.</param>
     /// <param name="defaultPartialRotaryFactor">The family's own default.</param>
     /// <param name="layerType">Where parameters differ by layer type (<c>full_attention</c>, <c>sliding_attention</c>): the one to read.</param>
     /// <param name="alsoKnown">Further keys that the family itself reads.</param>
@@ -102,7 +102,7 @@ internal sealed record RopeParameters
             }
         }
 
-        var theta = section?.FindDouble("rope_theta", 1, 1e15) ?? config.GetDouble("rope_theta", 1, 1e15, defaultTheta);
+        var theta = section?.FindDouble("rope_theta", 1, 1e15) ?? (double.IsNaN(defaultTheta) ? config.GetDouble("rope_theta", 1, 1e15) : config.GetDouble("rope_theta", 1, 1e15, defaultTheta));
         var partial = section?.FindDouble("partial_rotary_factor", Tiny, 1) ?? config.GetDouble("partial_rotary_factor", Tiny, 1, defaultPartialRotaryFactor);
         var plain = new RopeParameters { Kind = RopeKind.Default, Theta = theta, PartialRotaryFactor = partial };
         if (section is null)

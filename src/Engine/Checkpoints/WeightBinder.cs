@@ -13,7 +13,8 @@ internal sealed class WeightBinder
     /// <param name="checkpoint">Where tensors come from; must outlive the views.</param>
     /// <param name="prefix">Put before every name that is asked for: the language model inside a multimodal checkpoint has one.</param>
     /// <param name="log">Receives one line about tensors that were left alone on purpose.</param>
-    public WeightBinder(Checkpoint checkpoint, string prefix = "", Action<string>? log = null) : this(new Ledger(checkpoint, log), prefix, [])
+    /// <param name="checksOnly">Names and shapes are checked, but every view is <c>default</c>: nothing of the weights is read.</param>
+    public WeightBinder(Checkpoint checkpoint, string prefix = "", Action<string>? log = null, bool checksOnly = false) : this(new Ledger(checkpoint, log, checksOnly), prefix, [])
     {
     }
 
@@ -37,7 +38,7 @@ internal sealed class WeightBinder
         return tensor;
     }
 
-    /// <summary>The tensor, or false when the checkpoint does not have it and the model can do without.</summary>
+    /// <summary>The tensor, or false when the checkpoint does not have it and the model can do without. Where only names and shapes are checked, true and <c>default</c>.</summary>
     public bool TryBind(string name, out TensorView tensor, params ReadOnlySpan<long> shape)
     {
         var full = Stored(name);
@@ -58,6 +59,7 @@ internal sealed class WeightBinder
             _ledger.Twice.Add(full);
         }
 
+        tensor = _ledger.ChecksOnly ? default : tensor;
         return true;
     }
 
@@ -100,8 +102,9 @@ internal sealed class WeightBinder
         return from is null ? full : to + full[from.Length..];
     }
 
-    private sealed class Ledger(Checkpoint checkpoint, Action<string>? log)
+    private sealed class Ledger(Checkpoint checkpoint, Action<string>? log, bool checksOnly)
     {
+        public bool ChecksOnly => checksOnly;
         public Checkpoint Checkpoint { get; } = checkpoint;
         public Action<string>? Log { get; } = log;
         public HashSet<string> Bound { get; } = new(StringComparer.Ordinal);

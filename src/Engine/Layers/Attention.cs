@@ -12,7 +12,7 @@ namespace KvPrefetch.Engine.Layers;
 internal sealed record Attention(int Layer, AttentionShape Shape, int Rotary, RotaryPairs Pairs, Projection[] Qkv, Projection[] Output) : IMixer
 {
     /// <summary>Norms of q and k, or null.</summary>
-    public QkNorm? Norm { get; init; }
+    public IQkNorm? Norm { get; init; }
 
     /// <summary>Output gate: a sigmoid for each element, or for each head, of a product of its own; or null.</summary>
     public Projection[]? Gate { get; init; }
@@ -48,21 +48,48 @@ internal sealed record Attention(int Layer, AttentionShape Shape, int Rotary, Ro
     }
 }
 
+/// <summary>Normalisation of q and k, which stand side by side with v.</summary>
+internal interface IQkNorm
+{
+    /// <summary>q and k are turned first.</summary>
+    bool AfterRotation { get; }
+
+    /// <param name="backend">Where they live.</param>
+    /// <param name="qkv">q, k and v side by side.</param>
+    /// <param name="shape">Their sizes.</param>
+    /// <param name="rows">Tokens.</param>
+    void Forward(IBackend backend, Rows qkv, AttentionShape shape, int rows);
+}
+
+/// <summary>Layer norms of every head of q and k by itself.</summary>
+/// <param name="Query">For each head of q; one serves all.</param>
+/// <param name="Key">For each head of k; one serves all.</param>
+internal sealed record HeadLayerNorms(Norm[] Query, Norm[] Key) : IQkNorm
+{
+    public bool AfterRotation => false;
+
+    public void Forward(IBackend backend, Rows qkv, AttentionShape shape, int rows)
+    {
+        for (var head = 0; head < shape.Heads + shape.KvHeads; head++)
+        {
+            var x = qkv.Slice(head * shape.HeadDim, shape.HeadDim);
+            var norm = head < shape.Heads ? Query[head % Query.Length] : Key[(head - shape.Heads) % Key.Length];
+            norm.Forward(backend, x, x, rows);
+        }
+    }
+}
+
 /// <summary>RMS norms of q and k.</summary>
 /// <param name="Query">Gain of q: <c>[headDim]</c>, or <c>[heads * headDim]</c> when <paramref name="WholeRow"/>.</param>
 /// <param name="Key">Gain of k.</param>
 /// <param name="Epsilon">Added to the mean square.</param>
 /// <param name="WholeRow">All heads together rather than each by itself.</param>
 /// <param name="AfterRotation">q and k are turned first.</param>
-internal sealed record QkNorm(DeviceBuffer Query, DeviceBuffer Key, float Epsilon, bool WholeRow, bool AfterRotation = false)
+internal sealed record QkNorm(DeviceBuffer Query, DeviceBuffer Key, float Epsilon, bool WholeRow, bool AfterRotation = false) : IQkNorm
 {
     /// <summary>Gain of v, <c>[headDim]</c>, where that is normed too, each head by itself.</summary>
     public DeviceBuffer? Value { get; init; }
 
-    /// <param name="backend">Where they live.</param>
-    /// <param name="qkv">q, k and v side by side.</param>
-    /// <param name="shape">Their sizes.</param>
-    /// <param name="rows">Tokens.</param>
     public void Forward(IBackend backend, Rows qkv, AttentionShape shape, int rows)
     {
         Rows q = qkv.Slice(0, shape.QueryColumns), k = qkv.Slice(shape.QueryColumns, shape.KeyColumns);

@@ -40,16 +40,60 @@ internal sealed unsafe partial class WeightLoader
     public (Projection[] To, Projection[] From) LatentHeads(string name, int heads, int still, int value, int latent)
     {
         var pitch = checked(still + value);
-        var matrix = Whole(name + ".weight", checked(heads * pitch), latent);
+        var matrix = WholeLinear(name, checked(heads * pitch), latent);
+        Weight To(int h) => matrix.IsPacked
+            ? Turned(RowsOf(matrix, name, h * pitch, still, latent))
+            : Transposed(matrix.Tensor, name + ".weight", (long)h * pitch * latent, still, latent);
+
         return (
-            [.. Enumerable.Range(0, heads).Select(h => new Projection(Transposed(matrix, name + ".weight", (long)h * pitch * latent, still, latent), Bias: null))],
-            [.. Enumerable.Range(0, heads).Select(h => new Projection(RowsOf(matrix, name + ".weight", ((long)h * pitch) + still, value, latent), Bias: null))]);
+            [.. Enumerable.Range(0, heads).Select(h => new Projection(To(h), Bias: null))],
+            [.. Enumerable.Range(0, heads).Select(h => new Projection(RowsOf(matrix, name, (h * pitch) + still, value, latent), Bias: null))]);
+    }
+
+    /// <summary>A packed matrix <c>[rows, columns]</c> as floats <c>[columns, rows]</c>: its product with ones on a diagonal, which is exact.</summary>
+    private Weight Turned(Weight packed)
+    {
+        int rows = packed.Rows, columns = packed.Columns;
+        if (packed.Data.Length == 0)
+        {
+            return Nothing(packed.Name, columns, rows);
+        }
+
+        Rows diagonal = Backend.AllocateRows(columns, columns), product = Backend.AllocateRows(columns, rows);
+        var copy = DeviceBuffer.OnHost(DType.F32, checked((long)rows * columns));
+        _totals.Copies.Add(copy);
+        for (var i = 0; i < columns; i++)
+        {
+            Backend.Download(diagonal, i).Clear();
+            Backend.Download(diagonal, i)[i] = 1;
+            if (Backend.Download(diagonal, i)[i] != 1)
+            {
+                throw new UnsupportedModelException($"'{packed.Name}' is quantised; latent attention multiplies by it turned round, for which {Backend.Name} needs it in BF16, F16 or F32.", packed.Name);
+            }
+        }
+
+        Backend.Linear(diagonal, [new Projection(packed, Bias: null)], product, columns);
+        for (var i = 0; i < columns; i++)
+        {
+            Backend.Download(product, i).CopyTo(new Span<float>((float*)copy.Address + ((long)i * rows), rows));
+        }
+
+        diagonal.Buffer.Dispose();
+        product.Buffer.Dispose();
+        return Backend.LoadMatrix(packed.Name, DType.F32, columns, rows, copy.Address);
     }
 
     /// <summary><c>name.weight</c> stored <c>[inputs, outputs]</c>, copied, and <c>name.bias</c>.</summary>
     public Projection TransposedLinear(string name, int outputs, int inputs) => TryPacked(name, outputs, inputs, out var packed)
         ? new(Packed(packed, name, outputs, inputs), Vector(name + ".bias", outputs))
         : new(Transposed(Whole(name + ".weight", inputs, outputs), name + ".weight", 0, inputs, outputs), Vector(name + ".bias", outputs));
+
+    /// <summary><c>name.weight</c> <c>[heads, headDim]</c>: a layer norm without bias for each head.</summary>
+    public Norm[] HeadLayerNorms(string name, int heads, int headDim, float epsilon)
+    {
+        var all = Whole(name + ".weight", heads, headDim);
+        return [.. Enumerable.Range(0, heads).Select(head => new Norm(Part(all, name + ".weight", (long)head * headDim, headDim), Bias: null, epsilon, Centered: true))];
+    }
 
     /// <summary>The only element of <paramref name="name"/>, whose shape is <c>[1]</c> or <c>[]</c>; <paramref name="absent"/> where the checkpoint lacks it.</summary>
     public float Scalar(string name, float absent, bool vector)
@@ -60,7 +104,7 @@ internal sealed unsafe partial class WeightLoader
         }
 
         _totals.Parameters++;
-        return tensor.Type switch
+        return !tensor.Exists ? absent : tensor.Type switch
         {
             DType.F32 => Unsafe.ReadUnaligned<float>(tensor.Address),
             DType.BF16 => FloatFormats.BFloat16ToSingle(Unsafe.ReadUnaligned<ushort>(tensor.Address)),

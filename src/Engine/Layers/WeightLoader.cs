@@ -58,7 +58,7 @@ internal sealed unsafe partial class WeightLoader
         _binder.Complete();
         if (_totals.Copies.Count > 0)
         {
-            _binder.Log($"{_totals.Copies.Count} matrices are stored with inputs before outputs; transposed copies take {_totals.Copies.Sum(c => c.Length * c.Type.ByteSize())} bytes.");
+            _binder.Log($"{_totals.Copies.Count} matrices are used the other way round than they are stored; transposed copies take {_totals.Copies.Sum(c => c.Length * c.Type.ByteSize())} bytes.");
         }
     }
 

@@ -25,6 +25,7 @@ internal sealed class Apertus : DecoderFamily
 
         _attentionBias = config.GetBoolean("attention_bias", false);
         _mlpBias = config.GetBoolean("mlp_bias", false);
+        RequireRope();
         Rotary = [ReadRotary(defaultTheta: 12_000_000)];
     }
 

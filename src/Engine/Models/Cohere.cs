@@ -10,22 +10,19 @@ internal sealed class Cohere : DecoderFamily
 {
     private readonly bool _bias;
     private readonly bool _positionsEverywhere;
+    private readonly bool _norms;
 
     public Cohere(HfConfig config) : base(config, "layer_norm_eps", headDim: config.ModelType == "cohere2", tied: true)
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
-        if (config.GetBoolean("use_qk_norm", false))
-        {
-            throw config.Unsupported("use_qk_norm", "true", "false");
-        }
-
         _bias = config.GetBoolean("attention_bias", false);
         _positionsEverywhere = config.ModelType == "cohere";
-        var window = config.FindInt32("sliding_window", 1, int.MaxValue);
+        _norms = _positionsEverywhere && config.GetBoolean("use_qk_norm", false);
+        var window = config.ModelType == "cohere2" ? WindowOr(4096) : null;
         var pattern = config.GetInt32("sliding_window_pattern", 1, 1024, 4);
         Windows = ReadWindows(window, i => !_positionsEverywhere && (i + 1) % pattern != 0);
         LogitScale = (float)config.GetDouble("logit_scale", 1e-6, 1e6, 0.0625);
-        Rotary = [ReadRotary()];
+        Rotary = [ReadRotary(defaultTheta: config.ModelType == "cohere" ? 500_000 : 10_000)];
     }
 
     protected override float LogitScale { get; }
@@ -34,7 +31,9 @@ internal sealed class Cohere : DecoderFamily
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i)
     {
-        var attention = SelfAttention(weights, i, _bias, _bias, _positionsEverywhere || Windows[i] > 0 ? 0 : -1, Windows[i], RotaryPairs.Neighbours);
+        var a = weights.Scope("self_attn.");
+        var norms = _norms ? new HeadLayerNorms(a.HeadLayerNorms("q_norm", Attention.Heads, Attention.HeadDim, Epsilon), a.HeadLayerNorms("k_norm", Attention.KvHeads, Attention.HeadDim, Epsilon)) : null;
+        var attention = SelfAttention(weights, i, _bias, _bias, _positionsEverywhere || Windows[i] > 0 ? 0 : -1, Windows[i], RotaryPairs.Neighbours, norms);
         return [new(weights.LayerNorm("input_layernorm", Hidden, Epsilon, bias: false), new ParallelMixer(attention, weights.Scope("mlp.").GatedMlp(Hidden, Inner, ActivationKind.Silu)))];
     }
 }

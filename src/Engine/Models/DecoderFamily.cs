@@ -7,6 +7,8 @@ namespace KvPrefetch.Engine.Models;
 /// <summary>What decoder-only families have in common: the fields of config.json that nearly all write alike, and the walk from embedding to head. A family adds its own fields and its layer.</summary>
 internal abstract class DecoderFamily : IModelFamily
 {
+    private string[] _types = [];
+
     /// <param name="config">config.json.</param>
     /// <param name="epsilon">Name of the field with the norms' epsilon.</param>
     /// <param name="headDim">True where the family knows head_dim; else it is hidden_size / heads.</param>
@@ -47,7 +49,7 @@ internal abstract class DecoderFamily : IModelFamily
         Attention = new AttentionShape(heads, kvHeads, size, scale?.Invoke(size) ?? (1f / MathF.Sqrt(size)));
     }
 
-    public virtual ModelShape Shape => new(Cache, Vocabulary, MaxPositions) { States = States };
+    public virtual ModelShape Shape => new(Cache, Vocabulary, MaxPositions) { States = States, LayerKinds = [.. Enumerable.Range(0, Layers).Select(Kind)] };
 
     protected HfConfig Config { get; }
     protected Quantisation? Quantisation { get; }
@@ -77,6 +79,9 @@ internal abstract class DecoderFamily : IModelFamily
     /// <summary>What each layer with a key-value cache keeps.</summary>
     protected virtual IReadOnlyList<KvLayer> Cache => [.. Enumerable.Range(0, CacheLayers ?? Layers).Select(i =>
         new KvLayer(Attention.KvHeads, Attention.HeadDim, CacheLayers is null && Windows.Length > 0 ? Windows[i] : 0) { ValueDim = Attention.ValuesInKeys > 0 ? 0 : Attention.HeadDim })];
+
+    /// <summary>What a layer is, in the config's words.</summary>
+    protected virtual string Kind(int layer) => _types.Length == Layers ? _types[layer] : Windows.Length > 0 && Windows[layer] > 0 ? "sliding_attention" : "full_attention";
 
     /// <summary>Window of each layer, 0 for full attention; empty in a model without windows.</summary>
     protected int[] Windows { get; init; } = [];
@@ -159,7 +164,7 @@ internal abstract class DecoderFamily : IModelFamily
     protected virtual Projection OutputHead(WeightLoader weights) => weights.Linear(Names.Head, Vocabulary, Hidden);
 
     /// <summary>self_attn with q_proj, k_proj, v_proj and o_proj.</summary>
-    protected Attention SelfAttention(WeightLoader weights, int layer, bool bias = false, bool outputBias = false, int rotary = 0, int window = 0, RotaryPairs pairs = RotaryPairs.Halves, QkNorm? norm = null, string output = "o_proj", string scope = "self_attn.")
+    protected Attention SelfAttention(WeightLoader weights, int layer, bool bias = false, bool outputBias = false, int rotary = 0, int window = 0, RotaryPairs pairs = RotaryPairs.Halves, IQkNorm? norm = null, string output = "o_proj", string scope = "self_attn.")
     {
         var w = weights.Scope(scope);
         var shape = Attention with { Window = window };
@@ -168,9 +173,38 @@ internal abstract class DecoderFamily : IModelFamily
     }
 
     /// <summary>The one kind of positions of most families.</summary>
-    protected RotaryFrequencies ReadRotary(double defaultPartial = 1, string? layerType = null, double defaultTheta = 10_000, params ReadOnlySpan<string> alsoKnown)
+    /// <param name="defaultPartial">Share of a head that turns where the config is silent; null: the family's heads turn whole, whatever it says.</param>
+    /// <param name="layerType">See <see cref="RopeParameters.Read"/>.</param>
+    /// <param name="defaultTheta">See <see cref="RopeParameters.Read"/>.</param>
+    /// <param name="alsoKnown">See <see cref="RopeParameters.Read"/>.</param>
+    protected RotaryFrequencies ReadRotary(double? defaultPartial = null, string? layerType = null, double defaultTheta = 10_000, params ReadOnlySpan<string> alsoKnown)
     {
-        return Frequencies(RopeParameters.Read(Config, defaultTheta, defaultPartial, layerType, alsoKnown), Attention.HeadDim);
+        var rope = RopeParameters.Read(Config, defaultTheta, defaultPartial ?? 1, layerType, alsoKnown);
+        return defaultPartial is null && rope.PartialRotaryFactor != 1
+            ? throw Config.Unsupported("partial_rotary_factor", FormattableString.Invariant($"{rope.PartialRotaryFactor}"), "1")
+            : Frequencies(rope, Attention.HeadDim);
+    }
+
+    /// <summary>Refuses a config without positions where the family's own default is a scaled kind.</summary>
+    protected void RequireRope()
+    {
+        if (!Config.Has("rope_parameters") && !Config.Has("rope_scaling"))
+        {
+            throw Config.Invalid("rope_parameters", "must be given");
+        }
+    }
+
+    /// <summary>The field <c>sliding_window</c>: null is no window, a missing field is <paramref name="absent"/>.</summary>
+    protected int? WindowOr(int absent) => Config.Mentions("sliding_window") ? Config.FindInt32("sliding_window", 1, int.MaxValue) : absent;
+
+    /// <summary>The window of families that have a switch for it.</summary>
+    protected int? SwitchedWindow() => Config.GetBoolean("use_sliding_window", false) ? WindowOr(4096) : null;
+
+    /// <summary>The same window in every layer, or none: a config that says otherwise is refused.</summary>
+    protected int[] UniformWindows(int? window)
+    {
+        var windows = ReadWindows(window, _ => window is not null);
+        return Array.TrueForAll(windows, w => w == (window ?? 0)) ? windows : throw Config.Unsupported("layer_types", "a mixture", window is null ? "full_attention in all layers" : "sliding_attention in all layers");
     }
 
     /// <summary>The positions of heads of a size.</summary>
@@ -208,6 +242,7 @@ internal abstract class DecoderFamily : IModelFamily
     protected string[] ReadLayerTypes(string[] supported, Func<int, string> byDefault, string field = "layer_types")
     {
         var types = Config.FindStringArray(field) ?? [.. Enumerable.Range(0, Layers).Select(byDefault)];
+        _types = field == "layer_types" ? types : _types;
         return types.Length != Layers ? throw Config.Invalid(field, $"must have an entry for each of the {Layers} layers")
             : Array.Find(types, t => !supported.Contains(t, StringComparer.Ordinal)) is { } other ? throw Config.Unsupported(field, Excerpt.Of(other), string.Join(", ", supported))
             : types;

@@ -38,14 +38,17 @@ internal class DeepseekV2 : DecoderFamily
         (Projected, Scanned) = (_latent.Projected, _latent.Scanned);
     }
 
-    protected override ExpertWidths ExpertWidths { get; }
+    protected sealed override ExpertWidths ExpertWidths { get; }
     protected override int WidestInner => Math.Max(Inner, _sharedInner);
     protected Routing Routing { get; init; } = null!;
+
+    /// <summary>What a missing num_nextn_predict_layers means.</summary>
+    protected virtual int NextLayers => 0;
 
     /// <summary>Further layers predict further tokens.</summary>
     protected override void LeaveAlone(WeightLoader body)
     {
-        for (var i = 0; i < Config.GetInt32("num_nextn_predict_layers", 0, 64, 1); i++)
+        for (var i = 0; i < Config.GetInt32("num_nextn_predict_layers", 0, 64, NextLayers); i++)
         {
             body.IgnorePrefix($"layers.{Layers + i}.");
         }

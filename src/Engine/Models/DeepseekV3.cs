@@ -14,5 +14,7 @@ internal sealed class DeepseekV3 : DeepseekV2
         Routing = ExpertFields.ReadCorrected(config, ExpertWidths, scale: 2.5, groups: (8, 4));
     }
 
+    protected override int NextLayers => 1;
+
     protected override DeviceBuffer Correction(WeightLoader w) => w.Vector("gate.e_score_correction_bias", ExpertWidths.Count);
 }

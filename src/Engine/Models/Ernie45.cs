@@ -10,13 +10,13 @@ internal sealed class Ernie45 : DecoderFamily
     private readonly bool _attentionBias;
     private readonly bool _mlpBias;
 
-    public Ernie45(HfConfig config) : base(config)
+    public Ernie45(HfConfig config) : base(config, tied: config.ModelType == "ernie4_5")
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
         var bias = config.GetBoolean("use_bias", false);
         _attentionBias = config.GetBoolean("attention_bias", bias);
         _mlpBias = config.GetBoolean("mlp_bias", bias);
-        Rotary = [ReadRotary()];
+        Rotary = [ReadRotary(defaultTheta: config.ModelType == "ernie4_5" ? 500_000 : 100_000)];
     }
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>

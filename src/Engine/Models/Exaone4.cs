@@ -10,7 +10,7 @@ internal sealed class Exaone4 : DecoderFamily
     public Exaone4(HfConfig config) : base(config)
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
-        var window = config.FindInt32("sliding_window", 1, int.MaxValue);
+        var window = WindowOr(4096);
         var pattern = config.IsNumber("sliding_window_pattern", 0) || !config.Has("sliding_window_pattern") ? 4 : config.GetInt32("sliding_window_pattern", 1, 1024);
         Windows = ReadWindows(window, i => window is not null && (i + 1) % pattern != 0);
         HasWindows = window is not null;

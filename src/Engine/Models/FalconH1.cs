@@ -21,7 +21,7 @@ internal sealed class FalconH1 : DecoderFamily
     {
         _ = config.GetChoice("hidden_act", ["silu"], "silu");
         _mamba = MambaFields.Read(config, Hidden, ("mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state", "mamba_d_conv", "mamba_conv_bias", "mamba_proj_bias"));
-        var columns = config.FindInt32("mamba_d_ssm", 1, 1 << 22) ?? (config.GetInt32("mamba_expand", 1, 64, 2) * Hidden);
+        var columns = config.FindInt32("mamba_d_ssm", 1, 1 << 22) ?? (config.Mentions("mamba_d_ssm") ? config.GetInt32("mamba_expand", 1, 64, 2) * Hidden : 1024);
         if (columns != _mamba.Shape.Columns)
         {
             throw config.Invalid("mamba_d_ssm", $"must be mamba_n_heads * mamba_d_head ({_mamba.Shape.Columns})");
@@ -49,7 +49,7 @@ internal sealed class FalconH1 : DecoderFamily
         Attention = Attention with { Scale = Attention.Scale * attention * attention * Factor("key_multiplier") };
         EmbeddingScale = Factor("embedding_multiplier");
         LogitScale = Factor("lm_head_multiplier");
-        Rotary = [ReadRotary(defaultTheta: 100_000)];
+        Rotary = [ReadRotary(defaultTheta: double.NaN)];
         States = [.. Enumerable.Repeat(_mamba.States, Layers).SelectMany(s => s)];
         Projected = StateSpace.InputColumns(_mamba.Shape);
         Scanned = _mamba.Shape.Columns;
@@ -57,6 +57,8 @@ internal sealed class FalconH1 : DecoderFamily
 
     protected override float EmbeddingScale { get; }
     protected override float LogitScale { get; }
+
+    protected override string Kind(int layer) => "full_attention beside mamba";
 
     protected override Norm FinalNorm(WeightLoader weights) => weights.RmsNorm("final_layernorm", Hidden, Epsilon);
 

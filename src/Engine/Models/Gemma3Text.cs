@@ -10,7 +10,13 @@ internal sealed class Gemma3Text : DecoderFamily
     private readonly float _logitCap;
     private readonly bool _bias;
 
-    public Gemma3Text(HfConfig config) : base(config, tied: true, scale: _ => 1f / MathF.Sqrt((float)config.GetDouble("query_pre_attn_scalar", 1e-3, 1e6, 256)))
+    /// <summary>Published multimodal folders leave these out.</summary>
+    private const string Defaults = """
+        { "vocab_size": 262208, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256,
+          "max_position_embeddings": 131072, "rms_norm_eps": 1e-6 }
+        """;
+
+    public Gemma3Text(HfConfig config) : base(config.WithDefaults(Defaults), tied: true, scale: _ => 1f / MathF.Sqrt((float)config.GetDouble("query_pre_attn_scalar", 1e-3, 1e6, 256)))
     {
         GemmaFields.Check(config);
         var pattern = config.FindInt32("_sliding_window_pattern", 1, 1024) ?? config.GetInt32("sliding_window_pattern", 1, 1024, 6);
@@ -18,7 +24,7 @@ internal sealed class Gemma3Text : DecoderFamily
         _bias = config.GetBoolean("attention_bias", false);
         _logitCap = (float)(config.FindDouble("final_logit_softcapping", 1e-3, 1e6) ?? 0);
         Attention = Attention with { SoftCap = (float)(config.FindDouble("attn_logit_softcapping", 1e-3, 1e6) ?? 0) };
-        Rotary = Positions(config, Attention.HeadDim);
+        Rotary = Positions(Config, Attention.HeadDim);
     }
 
     /// <summary>Positions of full layers and of those with a window, as newer files have them and as older ones.</summary>

@@ -113,7 +113,7 @@ internal sealed class Gemma4Text : DecoderFamily
         }
 
         var rope = Config.Section("rope_parameters") is { } section
-            ? first < 0 && !section.Has(type) ? new RopeParameters { Kind = RopeKind.Default, Theta = 10_000 } : RopeParameters.Read(Config, layerType: type)
+            ? first < 0 && !section.Has(type) ? new RopeParameters { Kind = RopeKind.Default, Theta = 10_000 } : RopeParameters.Read(Config, double.NaN, layerType: type)
             : type == Full ? new RopeParameters { Kind = RopeKind.Proportional, Theta = 1e6, PartialRotaryFactor = 0.25 } : new RopeParameters { Kind = RopeKind.Default, Theta = 10_000 };
         return Frequencies(rope, first < 0 ? Attention.HeadDim : _shapes[first].HeadDim);
     }

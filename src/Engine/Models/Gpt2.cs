@@ -13,16 +13,15 @@ internal sealed class Gpt2 : DecoderFamily
     };
 
     private readonly Activation _activation;
+    private readonly bool _divides;
 
     public Gpt2(HfConfig config) : base(config, "layer_norm_epsilon", headDim: false, tied: true, scale: Scale(config), Fields)
     {
         _activation = config.GetChoice("activation_function", ["gelu_new", "gelu_pytorch_tanh", "gelu"], "gelu_new") == "gelu" ? ActivationKind.Gelu : ActivationKind.GeluTanh;
-        foreach (var field in (string[])["scale_attn_by_inverse_layer_idx", "add_cross_attention"])
+        _divides = config.GetBoolean("scale_attn_by_inverse_layer_idx", false);
+        if (config.GetBoolean("add_cross_attention", false))
         {
-            if (config.GetBoolean(field, false))
-            {
-                throw config.Unsupported(field, "true", "false");
-            }
+            throw config.Unsupported("add_cross_attention", "true", "false");
         }
     }
 
@@ -40,7 +39,7 @@ internal sealed class Gpt2 : DecoderFamily
         [
             new(
                 weights.LayerNorm("ln_1", Hidden, Epsilon),
-                new Attention(i, Attention, -1, RotaryPairs.Halves, [a.TransposedLinear("c_attn", 3 * Hidden, Hidden)], [a.TransposedLinear("c_proj", Hidden, Hidden)])),
+                new Attention(i, _divides ? Attention with { Scale = Attention.Scale / (i + 1) } : Attention, -1, RotaryPairs.Halves, [a.TransposedLinear("c_attn", 3 * Hidden, Hidden)], [a.TransposedLinear("c_proj", Hidden, Hidden)])),
             new(
                 weights.LayerNorm("ln_2", Hidden, Epsilon),
                 new Mlp([m.TransposedLinear("c_fc", Inner, Hidden)], [m.TransposedLinear("c_proj", Hidden, Inner)], _activation)),

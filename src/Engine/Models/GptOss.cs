@@ -20,6 +20,7 @@ internal sealed class GptOss : DecoderFamily
             ActivationKind.ClampedSwish,
             Alpha: (float)config.GetDouble("swiglu_alpha", 1e-6, 1e6, 1.702),
             Limit: (float)config.GetDouble("swiglu_limit", 1e-6, 1e6, 7));
+        RequireRope();
         Rotary = [ReadRotary(defaultTheta: 150_000)];
     }
 

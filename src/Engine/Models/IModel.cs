@@ -11,6 +11,9 @@ internal sealed record ModelShape(IReadOnlyList<KvLayer> Cache, int Vocabulary, 
 {
     /// <summary>Elements of each state that a running sequence needs; none in a model without recurrent layers.</summary>
     public IReadOnlyList<int> States { get; init; } = [];
+
+    /// <summary>What each layer is, in the config's words.</summary>
+    public IReadOnlyList<string> LayerKinds { get; init; } = [];
 }
 
 /// <summary>A family's configuration, read and checked; it can build the model.</summary>

@@ -17,6 +17,11 @@ internal class Lfm2 : DecoderFamily
     /// <param name="adjusted">The inner width is derived from what is written.</param>
     protected Lfm2(HfConfig config, bool adjusted) : base(config, "norm_eps", headDim: false, tied: config.GetBoolean("tie_embedding", true))
     {
+        if (config.FindBoolean("tie_embedding") is { } tied && tied != TiedHead)
+        {
+            throw config.Invalid("tie_embedding", "contradicts tie_word_embeddings");
+        }
+
         var full = config.FindInt32Array("full_attn_idxs", 0, Layers - 1) ?? [.. Enumerable.Range(0, Layers)];
         _types = ReadLayerTypes(["conv", "full_attention"], i => full.Contains(i) ? "full_attention" : "conv");
         _convolution = ConvolutionFields.Read(config, Hidden);

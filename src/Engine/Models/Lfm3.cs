@@ -24,11 +24,22 @@ internal sealed class Lfm3 : DecoderFamily
         _gate = config.GetBoolean("use_attention_gate", true);
         _sandwich = config.GetBoolean("use_sandwich_norm", true);
         _window = _types.Contains("sliding_attention", StringComparer.Ordinal) ? config.GetInt32("sliding_window", 1, int.MaxValue) : 0;
-        Rotary = [ReadRotary(layerType: "full_attention", defaultTheta: 1_000_000), .. _window > 0 ? [ReadRotary(layerType: "sliding_attention")] : (RotaryFrequencies[])[]];
+        foreach (var section in (string[])["full_attention", .. _window > 0 ? ["sliding_attention"] : (string[])[]])
+        {
+            var rope = config.Section("rope_parameters")?.Section(section);
+            if (rope?.Has("rope_theta") != true || !rope.Has("rope_type"))
+            {
+                throw config.Invalid("rope_parameters", $"must give rope_theta and rope_type for {section}");
+            }
+        }
+
+        Rotary = [ReadRotary(1, "full_attention", 1_000_000), .. _window > 0 ? [ReadRotary(1, "sliding_attention", 10_000)] : (RotaryFrequencies[])[]];
         CacheLayers = _types.Count(t => t != "conv");
         States = _convolution.States(Layers - CacheLayers.Value);
         Projected = Math.Max(3 * Hidden, Attention.Heads);
     }
+
+    protected override IReadOnlyList<KvLayer> Cache => [.. _types.Where(t => t != "conv").Select(t => new KvLayer(Attention.KvHeads, Attention.HeadDim, t == "sliding_attention" ? _window : 0))];
 
     protected override Norm FinalNorm(WeightLoader weights) => weights.RmsNorm("embedding_norm", Hidden, Epsilon);
 

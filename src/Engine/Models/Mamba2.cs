@@ -25,13 +25,14 @@ internal sealed class Mamba2 : IModelFamily
         _layers = config.GetInt32("num_hidden_layers", 1, 1024);
         _epsilon = (float)config.GetDouble("layer_norm_epsilon", 1e-12, 1, 1e-5);
         _tied = config.GetBoolean("tie_word_embeddings", false);
+        _ = config.GetInt32("n_groups", 1, 1 << 16);
         _mamba = MambaFields.Read(config, _hidden, ("num_heads", "head_dim", "n_groups", "state_size", "conv_kernel", "use_conv_bias", "use_bias"));
         if (_mamba.Shape.Columns != config.GetDouble("expand", 1e-3, 1e3, 2) * _hidden)
         {
             throw config.Invalid("expand", $"must be num_heads * head_dim ({_mamba.Shape.Columns}) / hidden_size ({_hidden})");
         }
 
-        Shape = new ModelShape([], config.GetInt32("vocab_size", 1, 1 << 24), Positions) { States = [.. Enumerable.Repeat(_mamba.States, _layers).SelectMany(s => s)] };
+        Shape = new ModelShape([], config.GetInt32("vocab_size", 1, 1 << 24), Positions) { States = [.. Enumerable.Repeat(_mamba.States, _layers).SelectMany(s => s)], LayerKinds = [.. Enumerable.Repeat("mamba", _layers)] };
     }
 
     public ModelShape Shape { get; }

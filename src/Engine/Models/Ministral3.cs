@@ -10,9 +10,9 @@ internal sealed class Ministral3 : DecoderFamily
     public Ministral3(HfConfig config) : base(config)
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
-        var window = config.FindInt32("sliding_window", 1, int.MaxValue);
-        Windows = ReadWindows(window, _ => window is not null);
-        Rotary = [ReadRotary(alsoKnown: ["llama_4_scaling_beta", "max_position_embeddings"])];
+        Windows = UniformWindows(config.FindInt32("sliding_window", 1, int.MaxValue));
+        RequireRope();
+        Rotary = [ReadRotary(defaultTheta: double.NaN, alsoKnown: ["llama_4_scaling_beta", "max_position_embeddings"])];
         var section = config.Section("rope_parameters") ?? config.Section("rope_scaling");
         if (section?.FindDouble("llama_4_scaling_beta", 0, 1e6) is { } beta)
         {

@@ -10,7 +10,7 @@ internal sealed class Mistral : DecoderFamily
     public Mistral(HfConfig config) : base(config)
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
-        var window = config.FindInt32("sliding_window", 1, int.MaxValue);
+        var window = WindowOr(4096);
         Windows = ReadWindows(window, _ => window is not null);
         Rotary = [ReadRotary()];
     }

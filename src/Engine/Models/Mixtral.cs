@@ -11,8 +11,7 @@ internal sealed class Mixtral : DecoderFamily
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
         ExpertWidths = ExpertFields.Read(config, ["num_local_experts"], "intermediate_size");
-        var window = config.FindInt32("sliding_window", 1, int.MaxValue);
-        Windows = ReadWindows(window, _ => window is not null);
+        Windows = UniformWindows(config.FindInt32("sliding_window", 1, int.MaxValue));
         Rotary = [ReadRotary(defaultTheta: 1_000_000)];
     }
 
@@ -20,7 +19,7 @@ internal sealed class Mixtral : DecoderFamily
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i)
     {
-        var w = weights.Scope("block_sparse_moe.");
+        var w = weights.Scope(weights.Contains("mlp.gate.weight") ? "mlp." : "block_sparse_moe.");
         var experts = new Experts(
             [w.Linear("gate", ExpertWidths.Count, Hidden)],
             new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = true },

@@ -32,6 +32,7 @@ internal sealed class NemotronH : DecoderFamily
         }
 
         _kinds = ReadKinds(config);
+        _ = config.GetInt32(Named("mamba_n_groups", "n_groups"), 1, 1 << 16);
         _mamba = MambaFields.Read(config, Hidden, ("mamba_num_heads", "mamba_head_dim", Named("mamba_n_groups", "n_groups"), "ssm_state_size", Named("mamba_d_conv", "conv_kernel"), Named("mamba_conv_bias", "use_conv_bias"), "use_bias"));
         _attentionBias = config.GetBoolean("attention_bias", false);
         _mlpBias = config.GetBoolean("mlp_bias", false);
@@ -50,6 +51,7 @@ internal sealed class NemotronH : DecoderFamily
         _routing = ExpertFields.ReadCorrected(config, ExpertWidths);
     }
 
+    protected override string Kind(int layer) => _kinds[layer];
     protected override ExpertWidths? ExpertWidths { get; }
     protected override int WidestInner => Math.Max(Inner, _sharedInner);
     protected override BodyNames Names { get; } = new() { Prefix = "backbone.", Table = "embeddings", Norm = "norm_f", Beside = ["mtp."] };

@@ -13,11 +13,11 @@ internal sealed class Olmo2 : DecoderFamily
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
         _bias = config.GetBoolean("attention_bias", false);
-        var window = config.FindInt32("sliding_window", 1, int.MaxValue);
+        var window = config.ModelType == "olmo3" ? WindowOr(4096) : null;
         Windows = ReadWindows(window, i => window is not null && (i + 1) % 4 != 0);
         Rotary = config.Section("rope_parameters")?.IsSection("full_attention") == true
-            ? [ReadRotary(layerType: "full_attention"), ReadRotary(layerType: "sliding_attention")]
-            : [ReadRotary()];
+            ? [ReadRotary(null, "full_attention", double.NaN), ReadRotary(null, "sliding_attention", double.NaN)]
+            : [ReadRotary(defaultTheta: config.ModelType == "olmo3" ? double.NaN : 10_000)];
     }
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>

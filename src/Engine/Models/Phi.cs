@@ -7,14 +7,12 @@ namespace KvPrefetch.Engine.Models;
 /// <summary>model_type phi (Phi 1 and 2): attention and a plain GELU unit side by side behind one layer norm, biases everywhere, a part of each head turns.</summary>
 internal sealed class Phi : DecoderFamily
 {
+    private readonly bool _norms;
+
     public Phi(HfConfig config) : base(config, "layer_norm_eps", headDim: false)
     {
         _ = config.GetChoice("hidden_act", ["gelu_new"]);
-        if (config.GetBoolean("qk_layernorm", false))
-        {
-            throw config.Unsupported("qk_layernorm", "true", "false");
-        }
-
+        _norms = config.GetBoolean("qk_layernorm", false);
         Rotary = [ReadRotary(0.5)];
     }
 
@@ -26,6 +24,8 @@ internal sealed class Phi : DecoderFamily
     {
         var w = weights.Scope("mlp.");
         var mlp = new Mlp([w.Linear("fc1", Inner, Hidden, bias: true)], [w.Linear("fc2", Hidden, Inner, bias: true)], ActivationKind.GeluTanh);
-        return [new(weights.LayerNorm("input_layernorm", Hidden, Epsilon), new ParallelMixer(SelfAttention(weights, i, bias: true, outputBias: true, output: "dense"), mlp))];
+        var a = weights.Scope("self_attn.");
+        var norms = _norms ? new HeadLayerNorms([a.LayerNorm("q_layernorm", Attention.HeadDim, Epsilon)], [a.LayerNorm("k_layernorm", Attention.HeadDim, Epsilon)]) : null;
+        return [new(weights.LayerNorm("input_layernorm", Hidden, Epsilon), new ParallelMixer(SelfAttention(weights, i, bias: true, outputBias: true, norm: norms, output: "dense"), mlp))];
     }
 }

@@ -10,9 +10,8 @@ internal sealed class Phi3 : DecoderFamily
     public Phi3(HfConfig config) : base(config, headDim: false)
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
-        var window = config.FindInt32("sliding_window", 1, int.MaxValue);
-        Windows = ReadWindows(window, _ => window is not null);
-        Rotary = [ReadRotary()];
+        Windows = UniformWindows(config.FindInt32("sliding_window", 1, int.MaxValue));
+        Rotary = [ReadRotary(1)];
     }
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i)

@@ -22,7 +22,7 @@ internal sealed class Qwen2 : DecoderFamily
 
     private int[] QwenWindows()
     {
-        var window = Config.GetBoolean("use_sliding_window", false) ? Config.FindInt32("sliding_window", 1, int.MaxValue) : null;
+        var window = SwitchedWindow();
         var first = Config.GetInt32("max_window_layers", 0, int.MaxValue, 28);
         return ReadWindows(window, i => window is not null && i >= first);
     }

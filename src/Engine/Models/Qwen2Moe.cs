@@ -20,7 +20,7 @@ internal sealed class Qwen2Moe : DecoderFamily
         _normalised = config.GetBoolean("norm_topk_prob", false);
         _bias = config.GetBoolean("qkv_bias", true);
         _sparse = ExpertFields.ReadSparseLayers(config, Layers);
-        var window = config.GetBoolean("use_sliding_window", false) ? config.FindInt32("sliding_window", 1, int.MaxValue) : null;
+        var window = SwitchedWindow();
         var first = config.GetInt32("max_window_layers", 0, int.MaxValue, 28);
         Windows = ReadWindows(window, i => window is not null && i % 2 == 0 && i < first);
         Rotary = [ReadRotary()];

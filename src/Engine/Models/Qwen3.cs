@@ -13,7 +13,7 @@ internal sealed class Qwen3 : DecoderFamily
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
         _bias = config.GetBoolean("attention_bias", false);
-        var window = config.GetBoolean("use_sliding_window", false) ? config.FindInt32("sliding_window", 1, int.MaxValue) : null;
+        var window = SwitchedWindow();
         var first = config.GetInt32("max_window_layers", 0, int.MaxValue, 28);
         Windows = ReadWindows(window, i => window is not null && i >= first);
         Rotary = [ReadRotary()];

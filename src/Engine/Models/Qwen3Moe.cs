@@ -18,8 +18,7 @@ internal sealed class Qwen3Moe : DecoderFamily
         _normalised = config.GetBoolean("norm_topk_prob", false);
         _bias = config.GetBoolean("attention_bias", false);
         _sparse = ExpertFields.ReadSparseLayers(config, Layers);
-        var window = config.GetBoolean("use_sliding_window", false) ? config.FindInt32("sliding_window", 1, int.MaxValue) : null;
-        Windows = ReadWindows(window, _ => window is not null);
+        Windows = UniformWindows(SwitchedWindow());
         Rotary = [ReadRotary()];
     }
 

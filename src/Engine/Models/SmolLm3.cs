@@ -27,7 +27,7 @@ internal sealed class SmolLm3 : DecoderFamily
 
         var window = config.GetBoolean("use_sliding_window", false) ? config.FindInt32("sliding_window", 1, int.MaxValue) : null;
         Windows = ReadWindows(window, i => window is not null && _hasPositions[i]);
-        Rotary = [ReadRotary()];
+        Rotary = [ReadRotary(defaultTheta: 2_000_000)];
     }
 
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i) =>

@@ -9,15 +9,12 @@ internal sealed class StableLm : DecoderFamily
 {
     private readonly bool _bias;
     private readonly bool _parallel;
+    private readonly bool _norms;
 
     public StableLm(HfConfig config) : base(config, "layer_norm_eps", headDim: false)
     {
         _ = config.GetChoice("hidden_act", ["silu"]);
-        if (config.GetBoolean("qk_layernorm", false))
-        {
-            throw config.Unsupported("qk_layernorm", "true", "false");
-        }
-
+        _norms = config.GetBoolean("qk_layernorm", false);
         _bias = config.GetBoolean("use_qkv_bias", false);
         _parallel = config.GetBoolean("use_parallel_residual", false);
         Rotary = [ReadRotary(0.25)];
@@ -28,7 +25,9 @@ internal sealed class StableLm : DecoderFamily
     protected override IEnumerable<Block> Layer(WeightLoader weights, int i)
     {
         var norm = weights.LayerNorm("input_layernorm", Hidden, Epsilon);
-        var attention = SelfAttention(weights, i, _bias);
+        Norm[] Each(string name, int heads) => [.. Enumerable.Range(0, heads).Select(h => weights.LayerNorm($"self_attn.{name}.norms.{h}", Attention.HeadDim, Epsilon, bias: false))];
+        var norms = _norms ? new HeadLayerNorms(Each("q_layernorm", Attention.Heads), Each("k_layernorm", Attention.KvHeads)) : null;
+        var attention = SelfAttention(weights, i, _bias, norm: norms);
         var mlp = weights.Scope("mlp.").GatedMlp(Hidden, Inner, ActivationKind.Silu);
         return _parallel
             ? [new(norm, new ParallelMixer(attention, mlp))]

@@ -13,8 +13,7 @@ internal sealed class Starcoder2 : DecoderFamily
     {
         _ = config.GetChoice("hidden_act", ["gelu_pytorch_tanh"]);
         _bias = config.GetBoolean("use_bias", true);
-        var window = config.FindInt32("sliding_window", 1, int.MaxValue);
-        Windows = ReadWindows(window, _ => window is not null);
+        Windows = UniformWindows(config.FindInt32("sliding_window", 1, int.MaxValue));
         Rotary = [ReadRotary()];
     }
 

@@ -40,7 +40,7 @@ internal sealed class Scheduler
     /// <param name="maxBatchTokens">Tokens that one step may compute.</param>
     public Scheduler(IReadOnlyList<PagePool> pools, int maxSequences, int maxBatchTokens)
     {
-        ArgumentOutOfRangeException.ThrowIfZero(pools.Count);
+        ArgumentOutOfRangeException.ThrowIfZero(pools.Count, nameof(pools));
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxSequences);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxBatchTokens);
         _pools = [.. pools];

@@ -15,23 +15,24 @@ internal sealed class AnswerFormat
         (["｜DSML｜"], new InvokeCalls("<｜DSML｜function_calls>", "</｜DSML｜function_calls>", "｜DSML｜")),
         (["<minimax:tool_call>"], new InvokeCalls("<minimax:tool_call>", "</minimax:tool_call>", "")),
         (["<｜tool▁call▁begin｜>"], new NamedJson(new(("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"), ("<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>"), "<｜tool▁sep｜>"))),
-        (["<|tool_call_argument_begin|>"], new NamedJson(new(("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"), ("<|tool_call_begin|>", "<|tool_call_end|>"), "<|tool_call_argument_begin|>"))),
-        (["[TOOL_CALLS]"], new MistralCalls()),
+        (["<|tool_call_argument_begin|>"], new NamedJson(new(("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"), ("<|tool_call_begin|>", "<|tool_call_end|>"), "<|tool_call_argument_begin|>", NumbersNames: true))),
+        (["[TOOL_CALLS]", "[ARGS]"], new MistralCalls(isNamed: true)),
+        (["[TOOL_CALLS]"], new MistralCalls(isNamed: false)),
         (["<|tool_call>call:"], new GemmaCalls("<|tool_call>", "<tool_call|>", "<|\"|>")),
         (["<start_function_call>"], new GemmaCalls("<start_function_call>", "<end_function_call>", "<escape>")),
         (["<arg_key>"], new GlmCalls()),
         (["<seed:tool_call>"], new XmlCalls("<seed:tool_call>", "</seed:tool_call>")),
         (["<function=", "<parameter=", "<tool_call>"], new XmlCalls("<tool_call>", "</tool_call>")),
         (["<function=", "</function>"], new XmlCalls(opener: null, closer: null)),
-        (["<|START_ACTION|>"], new TaggedJson(["<|START_ACTION|>"], ["<|END_ACTION|>"])),
-        (["<|tools_prefix|>"], new TaggedJson(["<|tools_prefix|>"], ["<|tools_suffix|>"])),
+        (["<|START_ACTION|>"], new TaggedJson(["<|START_ACTION|>"], ["<|END_ACTION|>"], new JsonForm { IsArray = true, Name = "tool_name", Arguments = "parameters" })),
+        (["<|tools_prefix|>"], new TaggedJson(["<|tools_prefix|>"], ["<|tools_suffix|>"], new JsonForm { IsArray = true, Name = null })),
         (["function call", "<|role_sep|>"], new TaggedJson(["function call<|role_sep|>"], ["<|message_sep|>"])),
-        (["<tool_calls>"], new TaggedJson(["<tool_calls>"], ["</tool_calls>"])),
+        (["<tool_calls>"], new TaggedJson(["<tool_calls>"], ["</tool_calls>"], new JsonForm { IsArray = true })),
         (["<|tool_call_start|>"], new PythonCalls(["<|tool_call_start|>"], ["<|tool_call_end|>"])),
         (["<|tool_list_start|>"], new PythonCalls(["<|tool_call_start|>"], ["<|tool_call_end|>"])),
         (["<tool_call>"], Section),
-        (["<|tool_call|>"], new TaggedJson(["<|tool_call|>"], ["<|/tool_call|>"])),
-        (["functools"], new TaggedJson(["functools"], [])),
+        (["<|tool_call|>"], new TaggedJson(["<|tool_call|>"], ["<|/tool_call|>"], new JsonForm { IsArray = true })),
+        (["functools"], new TaggedJson(["functools"], [], new JsonForm { IsArray = true })),
         (["<|python_tag|>"], new BareJson()),
         (["\"parameters\": "], new BareJson()),
         (["[func_name1("], new PythonCalls([], [])),
@@ -52,11 +53,10 @@ internal sealed class AnswerFormat
     private readonly Tokenizer _tokenizer;
     private readonly Dictionary<int, string> _marks = [];
     private readonly HashSet<string> _markTexts;
-    private readonly bool _isHarmony;
 
     private AnswerFormat(Tokenizer tokenizer, CallSyntax calls, ReasoningTags? reasoning, bool isHarmony)
     {
-        (_tokenizer, Calls, Reasoning, _isHarmony) = (tokenizer, calls, reasoning, isHarmony);
+        (_tokenizer, Calls, Reasoning, IsHarmony) = (tokenizer, calls, reasoning, isHarmony);
         IEnumerable<string> tags = isHarmony ? HarmonyAnswerReader.Marks : [.. calls.Openers, .. reasoning is null ? [] : new[] { reasoning.Start, reasoning.End }];
         foreach (var tag in tags)
         {
@@ -75,8 +75,11 @@ internal sealed class AnswerFormat
     /// <summary>Null where the model does not reason between tags.</summary>
     public ReasoningTags? Reasoning { get; }
 
+    /// <summary>Answers are messages with channels.</summary>
+    public bool IsHarmony { get; }
+
     /// <summary>True where answers have reasoning in them, whatever is asked.</summary>
-    public bool Reasons => _isHarmony || Reasoning is not null;
+    public bool Reasons => IsHarmony || Reasoning is not null;
 
     /// <summary>Ids of the tokens that mean something to a reader, and their text.</summary>
     public IReadOnlyDictionary<int, string> Marks => _marks;
@@ -104,7 +107,7 @@ internal sealed class AnswerFormat
     /// <param name="tail">How the prompt ends.</param>
     public AnswerReader CreateReader(ToolSet tools, bool readsCalls, bool inSection, string tail)
     {
-        if (_isHarmony)
+        if (IsHarmony)
         {
             return new HarmonyAnswerReader(tools, readsCalls, _markTexts.Contains);
         }
@@ -115,7 +118,8 @@ internal sealed class AnswerFormat
     }
 
     /// <summary>Tokens that close reasoning as the model would.</summary>
-    public int[] EncodeReasoningEnd() => Reasoning is null ? [] : _tokenizer.Encode([new("\n" + Reasoning.End + "\n\n", Provenance.Template)]);
+    public int[] EncodeReasoningEnd() => IsHarmony ? _tokenizer.Encode([new(HarmonyAnswerReader.ReasoningEnd, Provenance.Template)])
+        : Reasoning is null ? [] : _tokenizer.Encode([new("\n" + Reasoning.End + "\n\n", Provenance.Template)]);
 
     /// <summary>True where a prompt that ends so has opened reasoning.</summary>
     public bool OpensReasoning(string tail) =>

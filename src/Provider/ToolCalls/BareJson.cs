@@ -1,3 +1,5 @@
+using KvPrefetch.Engine.Text.Constraints;
+
 namespace KvPrefetch.AI.ToolCalls;
 
 /// <summary>Llama 3.x: an answer that is nothing but a JSON call, perhaps behind <c>&lt;|python_tag|&gt;</c>; behind that tag also <c>name.call(argument=value)</c>.</summary>
@@ -34,6 +36,10 @@ internal sealed class BareJson : CallSyntax
             : Keys.Any(k => k.StartsWith(key, StringComparison.Ordinal)) ? null
             : false;
     }
+
+    public override GrammarPart? BareText => CallGrammar.NotBeginning("{\"name\": \"");
+
+    public override GrammarPart Grammar(CallGrammar grammar, bool isOpened) => grammar.Several(grammar.EachTool(new JsonForm { Arguments = "parameters" }.Call), "; ");
 
     protected override bool ReadCalls(ref CallText text, ToolSet tools, bool isWhole, List<ToolCall> calls)
     {

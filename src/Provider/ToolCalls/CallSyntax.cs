@@ -1,4 +1,5 @@
 using System.Buffers;
+using KvPrefetch.Engine.Text.Constraints;
 
 namespace KvPrefetch.AI.ToolCalls;
 
@@ -93,6 +94,17 @@ internal abstract class CallSyntax
             parts.Add(new AnswerPart(AnswerPartKind.Text, text));
         }
     }
+
+    /// <summary>The openers that begin what <see cref="Grammar"/> describes.</summary>
+    public virtual IReadOnlyList<string> Triggers => Openers;
+
+    /// <summary>What a call, or a run of them, looks like from its opener on.</summary>
+    /// <param name="grammar">Tags and functions.</param>
+    /// <param name="isOpened">The opener was written already.</param>
+    public abstract GrammarPart Grammar(CallGrammar grammar, bool isOpened);
+
+    /// <summary>Text that is no call, for formats whose calls begin bare; null for any text.</summary>
+    public virtual GrammarPart? BareText => null;
 
     /// <summary>Reads the calls that begin here, with an opener or bare; false where there are none.</summary>
     protected abstract bool ReadCalls(ref CallText text, ToolSet tools, bool isWhole, List<ToolCall> calls);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using KvPrefetch.Engine.Text.Constraints;
 
 namespace KvPrefetch.AI.ToolCalls;
 
@@ -9,6 +10,17 @@ internal sealed class GlmCalls : CallSyntax
     private const string End = "</tool_call>";
 
     public override IReadOnlyList<string> Openers { get; } = [Start];
+
+    public override GrammarPart Grammar(CallGrammar grammar, bool isOpened)
+    {
+        GrammarPart Pair(string key, JsonElement type) => CallGrammar.Join(
+            grammar.Tag("<arg_key>"), CallGrammar.Text(key), grammar.Tag("</arg_key>"), CallGrammar.Text("\n"),
+            grammar.Tag("<arg_value>"), CallGrammar.BareValue(type), grammar.Tag("</arg_value>"), CallGrammar.Text("\n"));
+
+        var call = CallGrammar.Join(grammar.EachTool((name, schema) => CallGrammar.Join(CallGrammar.Text(name + "\n"), CallGrammar.EachProperty(schema, Pair))), grammar.Tag(End));
+        var opened = CallGrammar.Join(isOpened ? CallGrammar.Text("") : grammar.Tag(Start), call);
+        return grammar.IsMultiple ? CallGrammar.Join(opened, GrammarPart.Repeat(CallGrammar.Join(CallGrammar.Text("\n"), grammar.Tag(Start), call), 0)) : opened;
+    }
 
     protected override bool ReadCalls(ref CallText text, ToolSet tools, bool isWhole, List<ToolCall> calls)
     {

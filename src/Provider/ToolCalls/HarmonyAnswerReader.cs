@@ -13,6 +13,9 @@ internal sealed class HarmonyAnswerReader(ToolSet tools, bool readsCalls, Func<s
     private const string Return = "<|return|>";
     private const string Constrain = "<|constrain|>";
 
+    /// <summary>Ends a message of analysis and begins another.</summary>
+    public const string ReasoningEnd = End1 + Start + "assistant";
+
     // No header is longer; a model that writes none at all is read as text.
     private const int MaxHeader = 256;
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using KvPrefetch.Engine.Text.Constraints;
 
 namespace KvPrefetch.AI.ToolCalls;
 
@@ -14,6 +15,20 @@ internal sealed class InvokeCalls(string opener, string closer, string prefix) :
     private readonly string _parameterEnd = $"</{prefix}parameter>";
 
     public override IReadOnlyList<string> Openers { get; } = [opener];
+
+    public override GrammarPart Grammar(CallGrammar grammar, bool isOpened)
+    {
+        var marksText = prefix.Length > 0;
+        GrammarPart Parameter(string name, JsonElement type)
+        {
+            var isText = CallGrammar.IsText(type) || CallGrammar.Words(type) is not null;
+            var attribute = !marksText ? "\">" : isText ? "\" string=\"true\">" : "\" string=\"false\">";
+            return CallGrammar.Join(CallGrammar.Text(_parameter + name + attribute), CallGrammar.BareValue(type), CallGrammar.Text(_parameterEnd + "\n"));
+        }
+
+        var call = grammar.EachTool((name, schema) => CallGrammar.Join(CallGrammar.Text(_invoke + name + "\">\n"), CallGrammar.EachProperty(schema, Parameter), CallGrammar.Text(_invokeEnd + "\n")));
+        return CallGrammar.Join(isOpened ? CallGrammar.Text("") : grammar.Tag(opener), CallGrammar.Text("\n"), grammar.Several(call, ""), grammar.Tag(closer));
+    }
 
     protected override bool ReadCalls(ref CallText text, ToolSet tools, bool isWhole, List<ToolCall> calls)
     {

@@ -1,13 +1,28 @@
+using KvPrefetch.Engine.Text.Constraints;
+
 namespace KvPrefetch.AI.ToolCalls;
 
 /// <summary>Mistral: <c>[TOOL_CALLS]</c> and an array of objects, or the name, perhaps <c>[CALL_ID]</c> and an id, <c>[ARGS]</c> and an object.</summary>
-internal sealed class MistralCalls : CallSyntax
+/// <param name="isNamed">The model writes names and arguments, rather than an array of objects.</param>
+internal sealed class MistralCalls(bool isNamed) : CallSyntax
 {
     private const string Start = "[TOOL_CALLS]";
     private const string CallId = "[CALL_ID]";
     private const string Args = "[ARGS]";
 
     public override IReadOnlyList<string> Openers { get; } = [Start];
+
+    public override GrammarPart Grammar(CallGrammar grammar, bool isOpened)
+    {
+        var open = isOpened ? CallGrammar.Text("") : grammar.Tag(Start);
+        if (!isNamed)
+        {
+            return CallGrammar.Join(open, CallGrammar.Text("["), grammar.Several(grammar.EachTool(new JsonForm().Call), ", "), CallGrammar.Text("]"));
+        }
+
+        var call = grammar.EachTool((name, schema) => CallGrammar.Join(CallGrammar.Text(name), grammar.Tag(Args), CallGrammar.Arguments(schema)));
+        return CallGrammar.Join(open, call, grammar.IsMultiple ? GrammarPart.Repeat(CallGrammar.Join(grammar.Tag(Start), call), 0) : CallGrammar.Text(""));
+    }
 
     protected override bool ReadCalls(ref CallText text, ToolSet tools, bool isWhole, List<ToolCall> calls)
     {

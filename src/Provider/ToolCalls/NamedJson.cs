@@ -1,10 +1,13 @@
+using KvPrefetch.Engine.Text.Constraints;
+
 namespace KvPrefetch.AI.ToolCalls;
 
 /// <summary>A name, a separator, and the arguments as JSON, between tokens.</summary>
 /// <param name="Section">Opens and closes all calls together; null where there is none.</param>
 /// <param name="Call">Opens and closes one call; the end may be empty.</param>
 /// <param name="Separator">Between name and arguments.</param>
-internal sealed record NamedJsonTags((string Start, string End)? Section, (string Start, string End) Call, string Separator);
+/// <param name="NumbersNames">Names are written <c>functions.name:0</c>.</param>
+internal sealed record NamedJsonTags((string Start, string End)? Section, (string Start, string End) Call, string Separator, bool NumbersNames = false);
 
 /// <summary>DeepSeek and Kimi: a section of calls, each with a name and JSON.</summary>
 internal sealed class NamedJson(NamedJsonTags tags) : CallSyntax
@@ -12,6 +15,26 @@ internal sealed class NamedJson(NamedJsonTags tags) : CallSyntax
     private const string Fence = "```";
 
     public override IReadOnlyList<string> Openers { get; } = tags.Section is { } section ? [section.Start, tags.Call.Start] : [tags.Call.Start];
+
+    public override IReadOnlyList<string> Triggers { get; } = [tags.Section is { } section ? section.Start : tags.Call.Start];
+
+    public override GrammarPart Grammar(CallGrammar grammar, bool isOpened)
+    {
+        // A section's opener is the section's; without one it is the call's own.
+        var call = grammar.EachTool((name, schema) => CallGrammar.Join(
+            tags.NumbersNames ? GrammarPart.Regex("functions\\." + CallGrammar.Escape(name) + ":[0-9]{1,3}") : CallGrammar.Text(name),
+            grammar.Tag(tags.Separator),
+            CallGrammar.Arguments(schema),
+            grammar.Tag(tags.Call.End)));
+        var opened = CallGrammar.Join(grammar.Tag(tags.Call.Start), call);
+        if (tags.Section is not { } section)
+        {
+            var first = isOpened ? call : opened;
+            return grammar.IsMultiple ? CallGrammar.Join(first, GrammarPart.Repeat(opened, 0)) : first;
+        }
+
+        return CallGrammar.Join(isOpened ? CallGrammar.Text("") : grammar.Tag(section.Start), grammar.Several(opened, ""), grammar.Tag(section.End));
+    }
 
     protected override bool ReadCalls(ref CallText text, ToolSet tools, bool isWhole, List<ToolCall> calls)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using KvPrefetch.Engine.Text.Constraints;
 
 namespace KvPrefetch.AI.ToolCalls;
 
@@ -46,6 +47,21 @@ internal sealed class PythonCalls(IReadOnlyList<string> openers, IReadOnlyList<s
 
         calls.Add(ToolCall.Of(name, null, json));
         return true;
+    }
+
+    public override GrammarPart? BareText => openers.Count > 0 ? null : CallGrammar.NotBeginning("[");
+
+    public override GrammarPart Grammar(CallGrammar grammar, bool isOpened)
+    {
+        // JSON's values are Python's here: the reader takes true for True.
+        var call = grammar.EachTool((name, schema) => CallGrammar.Join(
+            CallGrammar.Text(name + "("),
+            CallGrammar.Separated(schema, ", ", (argument, type) => CallGrammar.Join(CallGrammar.Text(argument + "="), CallGrammar.Value(type))),
+            CallGrammar.Text(")")));
+        return CallGrammar.Join(
+            isOpened || openers.Count == 0 ? CallGrammar.Text("") : grammar.Tag(openers[0]),
+            CallGrammar.Text("["), grammar.Several(call, ", "), CallGrammar.Text("]"),
+            closers.Count == 0 ? CallGrammar.Text("") : grammar.Tag(closers[0]));
     }
 
     protected override bool ReadCalls(ref CallText text, ToolSet tools, bool isWhole, List<ToolCall> calls)

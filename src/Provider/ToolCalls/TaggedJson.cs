@@ -1,13 +1,33 @@
 using System.Text.Json;
+using KvPrefetch.Engine.Text.Constraints;
 
 namespace KvPrefetch.AI.ToolCalls;
 
 /// <summary>JSON objects, or an array of them, between tags: Hermes and Qwen, Granite, Phi, Cohere, Apertus, Apriel, GigaChat, and our own section.</summary>
 /// <param name="openers">What begins calls.</param>
 /// <param name="closers">What may end them.</param>
-internal sealed class TaggedJson(IReadOnlyList<string> openers, IReadOnlyList<string> closers) : CallSyntax
+/// <param name="form">How the family writes them itself.</param>
+internal sealed class TaggedJson(IReadOnlyList<string> openers, IReadOnlyList<string> closers, JsonForm? form = null) : CallSyntax
 {
+    private readonly JsonForm _form = form ?? new JsonForm();
+
     public override IReadOnlyList<string> Openers => openers;
+
+    public override GrammarPart Grammar(CallGrammar grammar, bool isOpened)
+    {
+        var call = grammar.EachTool(_form.Call);
+        var open = isOpened ? CallGrammar.Text("") : grammar.Tag(openers[0]);
+        var close = closers.Count > 0 ? grammar.Tag(closers[0]) : CallGrammar.Text("");
+        if (_form.IsArray)
+        {
+            return CallGrammar.Join(open, CallGrammar.Text("["), grammar.Several(call, ", "), CallGrammar.Text("]"), close);
+        }
+
+        var (start, end) = _form.HasLines ? (CallGrammar.Text("\n"), CallGrammar.Text("\n")) : (CallGrammar.Text(""), CallGrammar.Text(""));
+        var first = CallGrammar.Join(open, start, call, end, close);
+        return !grammar.IsMultiple ? first
+            : CallGrammar.Join(first, GrammarPart.Repeat(CallGrammar.Join(start, grammar.Tag(openers[0]), start, call, end, close), 0));
+    }
 
     protected override bool ReadCalls(ref CallText text, ToolSet tools, bool isWhole, List<ToolCall> calls)
     {

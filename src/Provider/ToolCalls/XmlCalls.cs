@@ -1,4 +1,5 @@
 using System.Text.Json;
+using KvPrefetch.Engine.Text.Constraints;
 
 namespace KvPrefetch.AI.ToolCalls;
 
@@ -13,6 +14,26 @@ internal sealed class XmlCalls(string? opener, string? closer) : CallSyntax
     private const string ParameterEnd = "</parameter>";
 
     public override IReadOnlyList<string> Openers { get; } = [opener ?? Function];
+
+    public override GrammarPart Grammar(CallGrammar grammar, bool isOpened)
+    {
+        if (opener is null)
+        {
+            var json = grammar.EachTool((name, schema) => CallGrammar.Join(CallGrammar.Text(name + ">"), CallGrammar.Arguments(schema), CallGrammar.Text(FunctionEnd)));
+            var first = CallGrammar.Join(isOpened ? CallGrammar.Text("") : grammar.Tag(Function), json);
+            return grammar.IsMultiple ? CallGrammar.Join(first, GrammarPart.Repeat(CallGrammar.Join(grammar.Tag(Function), json), 0)) : first;
+        }
+
+        var call = CallGrammar.Join(
+            CallGrammar.Text("\n"),
+            grammar.EachTool((name, schema) => CallGrammar.Join(
+                CallGrammar.Text(Function + name + ">\n"),
+                CallGrammar.EachProperty(schema, (parameter, type) => CallGrammar.Join(CallGrammar.Text(Parameter + parameter + ">\n"), CallGrammar.BareValue(type), CallGrammar.Text("\n" + ParameterEnd + "\n"))),
+                CallGrammar.Text(FunctionEnd + "\n"))),
+            grammar.Tag(closer!));
+        var opened = CallGrammar.Join(isOpened ? CallGrammar.Text("") : grammar.Tag(opener), call);
+        return grammar.IsMultiple ? CallGrammar.Join(opened, GrammarPart.Repeat(CallGrammar.Join(CallGrammar.Text("\n"), grammar.Tag(opener), call), 0)) : opened;
+    }
 
     protected override bool ReadCalls(ref CallText text, ToolSet tools, bool isWhole, List<ToolCall> calls)
     {

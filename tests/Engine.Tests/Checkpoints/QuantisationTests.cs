@@ -147,6 +147,7 @@ public sealed class QuantisationTests(ITestOutputHelper output)
     [Theory]
     [InlineData("re:(a+)+$")]
     [InlineData("re:(?=(a+)+$)b")]
+    [InlineData("re:((a{1,9000}){1,9000})$")]
     [InlineData("re:(?=((a{1,9000}){1,9000})$)b")]
     public void AHostilePatternEndsSoon(string pattern)
     {
@@ -164,7 +165,7 @@ public sealed class QuantisationTests(ITestOutputHelper output)
             Assert.Equal("quantization_config.ignore", e.Field);
         }
 
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(5), watch.Elapsed.ToString());
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(20), watch.Elapsed.ToString());
     }
 
     /// <summary>Each field of each method made something else: a typed error or an answer.</summary>

@@ -136,7 +136,7 @@ public sealed class RopeParametersTests
 
     [Theory]
     [InlineData("""{"rope_scaling":{"type":"ntk","factor":4}}""", "rope_scaling.type", "'ntk'")]
-    [InlineData("""{"rope_parameters":{"rope_type":"proportional","type":"default"}}""", "rope_parameters.rope_type", "'proportional'")]
+    [InlineData("""{"rope_parameters":{"rope_type":"spiral","type":"default"}}""", "rope_parameters.rope_type", "'spiral'")]
     [InlineData("""{"rope_parameters":{"rope_type":"Default"}}""", "rope_parameters.rope_type", "default, linear, dynamic, llama3, yarn")]
     [InlineData("""{"rope_parameters":{"rope_type":"default","mrope_section":[1,2]}}""", "rope_parameters.mrope_section", "mrope_section")]
     [InlineData("""{"rope_scaling":{"rope_type":"linear","factor":2,"alpha":1000}}""", "rope_scaling.alpha", "alpha")]

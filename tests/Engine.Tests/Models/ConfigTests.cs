@@ -48,6 +48,15 @@ public sealed class ConfigTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void AnAdapterWithoutItsBaseIsNamed()
+    {
+        using var folder = new Checkpoints.TempFolder();
+        folder.Write("adapter_config.json", """{"base_model_name_or_path":"x/y","peft_type":"LORA"}""");
+        folder.Write("adapter_model.safetensors", Checkpoints.Bytes.Tensors(("base_model.model.layers.0.lora_A.weight", [2, 2])));
+        Assert.Equal("adapter_config.json", Assert.Throws<UnsupportedModelException>(() => LlmEngine.Load(folder.Path)).Field);
+    }
+
+    [Fact]
     public void MC15_AnEndlessContextIsClampedToTheCacheAndAllocatesNothing()
     {
         var log = new List<string>();
@@ -81,18 +90,21 @@ public sealed class ConfigTests(ITestOutputHelper output)
             }
 
             using var checkpoint = Checkpoint.Open(new ModelFolder(folder));
-            foreach (var field in config.Select(p => p.Key).ToList())
+            string[][] paths = [.. config.Select(p => (string[])[p.Key]), .. FieldEffectTests.Leaves(config, []).Where(p => p.Length > 1 && p[0] != "vision_config")];
+            foreach (var path in paths)
             {
+                var field = path[^1];
                 foreach (var value in values.Append(null))
                 {
                     var changed = config.DeepClone().AsObject();
+                    var section = FieldEffectTests.At(changed, path[..^1])!.AsObject();
                     if (value is null)
                     {
-                        changed.Remove(field);
+                        section.Remove(field);
                     }
                     else
                     {
-                        changed[field] = JsonNode.Parse(value);
+                        section[field] = JsonNode.Parse(value);
                     }
 
                     tried++;
@@ -108,7 +120,7 @@ public sealed class ConfigTests(ITestOutputHelper output)
                     }
                     catch (Exception e)
                     {
-                        Assert.Fail($"{Path.GetFileName(folder)}: {field} = {value ?? "(removed)"}: {e}");
+                        Assert.Fail($"{Path.GetFileName(folder)}: {string.Join('.', path)} = {value ?? "(removed)"}: {e}");
                     }
                 }
             }

@@ -31,6 +31,12 @@ public sealed class FamilyGoldenTests
     [Theory, MemberData(nameof(Families))]
     public void TheNaiveBackendEqualsTheReferenceToo(string family) => Check(family, () => new ReferenceBackend(), chunk: 512);
 
+    [Theory, MemberData(nameof(Families))]
+    public void TheNaiveBackendEqualsTheReferenceInChunksOfFive(string family) => Check(family, () => new ReferenceBackend(), chunk: 5);
+
+    [Theory, MemberData(nameof(Families))]
+    public void TheNaiveBackendEqualsTheReferenceTokenByToken(string family) => Check(family, () => new ReferenceBackend(), chunk: 1);
+
     /// <summary>Prompts of eight lengths in one batch: who runs beside a sequence changes no bit of it.</summary>
     [Theory, MemberData(nameof(Families))]
     public void EightPromptsInOneBatchGiveTheBitsThatEachGivesAlone(string family) => CheckBatch(FolderOf(family));

@@ -121,7 +121,8 @@ public sealed class QuantisedMemoryTests(ITestOutputHelper output)
         var config = new JsonObject
         {
             ["model_type"] = moe ? "gpt_oss" : "llama", ["hidden_act"] = "silu", ["hidden_size"] = hidden, ["intermediate_size"] = inner, ["num_hidden_layers"] = layers, ["num_attention_heads"] = hidden / 64,
-            ["num_key_value_heads"] = KvHeads, ["head_dim"] = 64, ["vocab_size"] = Vocabulary, ["max_position_embeddings"] = 128, ["rms_norm_eps"] = 1e-5, ["rope_theta"] = 10000.0, ["tie_word_embeddings"] = false,
+            ["num_key_value_heads"] = KvHeads, ["head_dim"] = 64, ["vocab_size"] = Vocabulary, ["max_position_embeddings"] = 128, ["rms_norm_eps"] = 1e-5, ["tie_word_embeddings"] = false,
+            ["rope_parameters"] = new JsonObject { ["rope_type"] = "default", ["rope_theta"] = 10000.0 },
             ["quantization_config"] = JsonNode.Parse(method switch
             {
                 "gptq" => "{\"quant_method\":\"gptq\",\"bits\":4,\"group_size\":128}",

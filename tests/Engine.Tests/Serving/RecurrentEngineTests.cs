@@ -46,6 +46,37 @@ public sealed class RecurrentEngineTests
         Assert.Equal(3 * StateSlots.SlotBytes(Shape("mamba2").States), engine.Stats.KvCacheBytes);
     }
 
+    /// <summary>State does not grow, so a token far out costs what an early one does. Both are measured in turn, and the medians compared.</summary>
+    [Fact]
+    public async Task ATokenAfterTenThousandTakesAsLongAsOneAfterAHundred()
+    {
+        using var engine = LlmEngine.Load(Folder("mamba2"), new EngineOptions { Threads = 1, MaxBatchSequences = 2, ContextLength = 16_384 });
+        async Task<double> Microseconds(int context, int tokens)
+        {
+            var random = new Random(context);
+            var request = new GenerationRequest { Prompt = Enumerable.Range(0, context).Select(_ => random.Next(engine.Model.VocabularySize)).ToArray(), MaxOutputTokens = tokens, StopTokens = [] };
+            long first = 0;
+            await foreach (var piece in engine.Submit(request).ReadAllAsync())
+            {
+                first = first == 0 ? System.Diagnostics.Stopwatch.GetTimestamp() : first;
+            }
+
+            return System.Diagnostics.Stopwatch.GetElapsedTime(first).TotalMicroseconds / (tokens - 1);
+        }
+
+        List<double> near = [], far = [];
+        for (var round = 0; round < 7; round++)
+        {
+            near.Add(await Microseconds(100, 300));
+            far.Add(await Microseconds(10_000, 300));
+        }
+
+        double Median(List<double> times) => times.Order().ElementAt(times.Count / 2);
+        var ratio = Median(far) / Median(near);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{Median(near):F0} us after 100 tokens, {Median(far):F0} us after 10,000: ratio {ratio:F2}");
+        Assert.InRange(ratio, 0, 1.5);
+    }
+
     [Fact]
     public void ThePlanCountsSlotsAndLetsFewerRunWhereTheirStatesDoNotFit()
     {

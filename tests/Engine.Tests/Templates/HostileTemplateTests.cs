@@ -366,16 +366,21 @@ public class HostileTemplateTests
         Rendering.Fails(ChatTemplateError.Raised, "x", """{"b":{"a":1,"a":2}}""");
     }
 
-    /// <summary>Two seconds and 64 MiB are the promise for a template that never ends; a busy machine gets some more time here.</summary>
+    /// <summary>Two seconds and 64 MiB are the promise for a template that never ends. On a machine with other work one of five runs has to keep the time; each keeps the memory.</summary>
     private static void Bounded(Action action, int megabytes = 64)
     {
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        var clock = Stopwatch.StartNew();
-        action();
-        clock.Stop();
-        var allocated = (GC.GetAllocatedBytesForCurrentThread() - before) >> 20;
-        Assert.True(allocated <= megabytes, $"{allocated} MiB allocated");
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), $"{clock.Elapsed}");
+        var best = TimeSpan.MaxValue;
+        for (var run = 0; run < 5 && best > TimeSpan.FromSeconds(2); run++)
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            var clock = Stopwatch.StartNew();
+            action();
+            best = clock.Elapsed < best ? clock.Elapsed : best;
+            var allocated = (GC.GetAllocatedBytesForCurrentThread() - before) >> 20;
+            Assert.True(allocated <= megabytes, $"{allocated} MiB allocated");
+        }
+
+        Assert.True(best <= TimeSpan.FromSeconds(2), $"{best}");
     }
 
     private static string Repeat(string text, int count) => new StringBuilder().Insert(0, text, count).ToString();

@@ -237,7 +237,7 @@ public sealed class CallSyntaxTests
                 var length = random.Next(Math.Min(20, other.Length - from) + 1);
                 answer = random.Next(3) switch
                 {
-                    0 => answer[..at] + other.Substring(from, length) + answer[at..],
+                    0 => string.Concat(answer.AsSpan(0, at), other.AsSpan(from, length), answer.AsSpan(at)),
                     1 => answer[..at] + answer[Math.Min(answer.Length, at + length)..],
                     _ => answer[..at] + "\"\\{}[]<>|' \n\u0000\ud83d"[random.Next(14)] + answer[at..],
                 };

@@ -64,7 +64,7 @@ internal unsafe struct AssembledLinearKernel : IParallelJob
             arguments.Groups = left / width;
             if (arguments.Groups > 0)
             {
-                ((delegate* unmanaged[SuppressGCTransition]<Bf16DotArguments*, void>)Kernels[AssembledKernels.Index(rows, width)])(&arguments);
+                ((delegate* unmanaged[SuppressGCTransition]<Bf16DotArguments*, void>)Kernels[AssembledKernels.DotIndex(rows, width)])(&arguments);
                 arguments.Weights += (nint)(arguments.Groups * width * pitch);
                 left -= (int)arguments.Groups * width;
             }

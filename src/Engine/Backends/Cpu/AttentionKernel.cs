@@ -191,13 +191,11 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
                 b3 = TLanes.MultiplyAdd(q, second, b3);
             }
 
-            var sums = stackalloc Vector128<float>[2];
-            sums[0] = TLanes.Sum4(a0, a1, a2, a3);
-            sums[1] = TLanes.Sum4(b0, b1, b2, b3);
-            AddRest(q0, q1, q2, q3, k0, i, sums[0], scores + t);
+            Vector128<float> first4 = TLanes.Sum4(a0, a1, a2, a3), second4 = TLanes.Sum4(b0, b1, b2, b3);
+            AddRest(q0, q1, q2, q3, k0, i, first4, scores + t);
             if (t + 1 < count)
             {
-                AddRest(q0, q1, q2, q3, k1, i, sums[1], scores + t + 1);
+                AddRest(q0, q1, q2, q3, k1, i, second4, scores + t + 1);
             }
         }
     }

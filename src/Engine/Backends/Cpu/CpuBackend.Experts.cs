@@ -119,7 +119,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
         }
 
         var rowsOfOne = (places + touchedCount - 1) / touchedCount;
-        if (IsAssembled(experts[0][0].Matrix.Type))
+        if (_dots is not null && experts[0][0].Matrix.Type == DType.BF16)
         {
             var assembled = new AssembledExpertKernel { Product = Assembled(x, output, places, perExpert), Outputs = outputs, Targets = targets, Starts = starts, Touched = touched };
             Share(ref assembled, checked(touchedCount * outputs), AssembledLinearKernel.Grain(rowsOfOne, x.Columns, outputs, Threads), (long)places * outputs * x.Columns);

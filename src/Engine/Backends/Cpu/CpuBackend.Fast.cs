@@ -6,19 +6,20 @@ namespace KvPrefetch.Engine.Backends.Cpu;
 /// <summary>Products whose activations are rounded to bfloat16.</summary>
 internal sealed unsafe partial class CpuBackend<TLanes, V>
 {
-    private readonly Arithmetic _arithmetic;
+    private readonly ProductArithmetic _arithmetic;
 
-    /// <summary>Assembled kernels at fixed addresses; null where managed ones serve.</summary>
-    private readonly nint* _kernels;
+    /// <summary>Assembled kernels, at most one of the two kinds; null where managed ones serve.</summary>
+    private readonly nint* _dots;
+    private readonly TileKernels* _tiles;
     private DeviceBuffer _rounded = DeviceBuffer.OnHost(DType.F32, 1);
 
-    /// <summary>True for products that the assembled kernels serve.</summary>
-    private bool IsAssembled(DType type) => _kernels is not null && type == DType.BF16;
+    /// <summary>True for matrices that tiles serve; it depends on nothing else, so that a row has the same bits in any batch.</summary>
+    private bool IsTiled(Weight matrix) => _tiles is not null && matrix is { Packed: null, Type: DType.BF16 } && TileLinearKernel.Serves(matrix.Rows, matrix.Columns);
 
     /// <summary>The rows as float32 of what their bfloat16 would be, where the arithmetic rounds.</summary>
     private Rows Rounded(Rows x, int rows)
     {
-        if (_arithmetic == Arithmetic.Exact)
+        if (_arithmetic == ProductArithmetic.Exact)
         {
             return x;
         }
@@ -43,7 +44,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
     /// <param name="targets">Matrices side by side.</param>
     private AssembledLinearKernel Assembled(Rows x, Rows output, int rows, int targets) => new()
     {
-        Kernels = _kernels,
+        Kernels = _dots,
         X = Shortened(x, rows),
         Output = Floats(output),
         OutputStride = output.Stride,
@@ -57,5 +58,25 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
         var job = Assembled(x, output, rows, targetCount);
         job.Targets = targets;
         Share(ref job, outputs, AssembledLinearKernel.Grain(rows, x.Columns, outputs, Threads), (long)rows * outputs * x.Columns);
+    }
+
+    private void TileLinear(Rows x, LinearTarget* targets, int targetCount, int outputs, Rows output, int rows)
+    {
+        var blocks = (rows + TileDot.Tile - 1) / TileDot.Tile;
+        Grow(ref _rounded, (long)blocks * TileDot.Tile * x.Columns / 2);
+        var pack = new TilePackKernel { X = Floats(x), XStride = x.Stride, Rows = rows, Columns = x.Columns, Output = (ushort*)_rounded.Address };
+        Share(ref pack, blocks, 1, (long)rows * x.Columns);
+        var job = new TileLinearKernel
+        {
+            Kernels = _tiles,
+            X = pack.Output,
+            Output = Floats(output),
+            OutputStride = output.Stride,
+            Rows = rows,
+            Inputs = x.Columns,
+            Targets = targets,
+            TargetCount = targetCount,
+        };
+        Share(ref job, outputs, TileLinearKernel.Grain(outputs, Threads), (long)rows * outputs * x.Columns / 8);
     }
 }

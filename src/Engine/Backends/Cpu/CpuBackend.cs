@@ -21,7 +21,7 @@ internal static class CpuBackend
     /// <param name="width">Tests name a width; everybody else takes the default.</param>
     /// <param name="arithmetic">What products do to activations.</param>
     /// <param name="kernels">Which kernels serve.</param>
-    public static IBackend Create(int threads = 0, VectorWidth width = VectorWidth.Auto, Arithmetic arithmetic = Arithmetic.Exact, CpuKernels kernels = CpuKernels.Auto)
+    public static IBackend Create(int threads = 0, VectorWidth width = VectorWidth.Auto, ProductArithmetic arithmetic = ProductArithmetic.Exact, ProductKernels kernels = ProductKernels.Auto)
     {
         threads = threads > 0 ? threads : Processors.Physical;
         if (width == VectorWidth.Auto)
@@ -51,16 +51,17 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     private DeviceBuffer _arranged = DeviceBuffer.OnHost(DType.F32, 1);
     private DeviceBuffer _attentionScratch = DeviceBuffer.OnHost(DType.F32, 1);
 
-    public CpuBackend(int threads, Arithmetic arithmetic, CpuKernels kernels)
+    public CpuBackend(int threads, ProductArithmetic arithmetic, ProductKernels kernels)
     {
         (_pool, _arithmetic) = (WorkerPool.Rent(threads), arithmetic);
-        if (arithmetic == Arithmetic.Fast && kernels == CpuKernels.Auto && AssembledKernels.Current is { } assembled)
+        if (arithmetic == ProductArithmetic.Fast)
         {
-            _kernels = assembled.Dots;
+            _tiles = kernels is ProductKernels.Auto or ProductKernels.Tiles ? AssembledKernels.Tiles : null;
+            _dots = kernels == ProductKernels.VectorDots || (kernels == ProductKernels.Auto && _tiles is null && InstructionSets.Current.Bf16DotsAreFast) ? AssembledKernels.Dots : null;
         }
     }
 
-    public string Name => $"cpu ({TLanes.Width * 32}-bit vectors{(_kernels is null ? "" : ", assembled products")})";
+    public string Name => $"cpu ({TLanes.Width * 32}-bit vectors{(_tiles is not null ? ", tiles" : _dots is not null ? ", bf16 dot products" : "")})";
     public int Threads => _pool.Threads;
 
     public Weight LoadMatrix(string name, DType type, int rows, int columns, nint address) => HostFloats.CanRead(type)
@@ -220,14 +221,23 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             }
 
             var type = projections[i].Matrix.Type;
-            for (; i < projections.Length && projections[i].Matrix.Packed is null && projections[i].Matrix.Type == type; i++)
+            var tiled = IsTiled(projections[i].Matrix);
+            for (; i < projections.Length && projections[i].Matrix.Packed is null && projections[i].Matrix.Type == type && IsTiled(projections[i].Matrix) == tiled; i++)
             {
                 var (matrix, bias) = projections[i];
                 targets[count++] = new LinearTarget((byte*)matrix.Data.Address, bias is null ? null : (float*)bias.Address, matrix.Rows, outputs);
                 outputs += matrix.Rows;
             }
 
-            Linear(type, x, targets, count, outputs, output, rows);
+            if (tiled)
+            {
+                TileLinear(x, targets, count, outputs, output, rows);
+            }
+            else
+            {
+                Linear(type, x, targets, count, outputs, output, rows);
+            }
+
             output = output.Slice(outputs, output.Columns - outputs);
         }
     }
@@ -412,7 +422,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
 
     private void Linear(DType type, Rows x, LinearTarget* targets, int count, int outputs, Rows output, int rows)
     {
-        if (IsAssembled(type))
+        if (_dots is not null && type == DType.BF16)
         {
             AssembledLinear(x, targets, count, outputs, output, rows);
             return;

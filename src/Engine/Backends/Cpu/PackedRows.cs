@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Engine.Backends.Cpu;
 
@@ -49,11 +50,36 @@ internal static unsafe class PackedRows
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void FillTables(in PackedMatrix matrix, int stored, float* scales, float* zeros)
     {
-        for (var g = 0; g < matrix.Groups; g++)
+        var groups = matrix.Groups;
+        if (matrix.ScaleType == DType.U8)
         {
-            scales[g] = PackedReader.Scale(matrix, stored, g);
+            // A power of two is its own exponent, but for the two ends.
+            var bytes = (byte*)matrix.Scales + ((long)(stored / matrix.BlockRows) * matrix.ScaleRowStride);
+            for (var g = 0; g < groups; g++)
+            {
+                var bits = bytes[(long)g * matrix.ScaleGroupStride];
+                scales[g] = bits is 0 or 255 ? PackedReader.Scale(matrix, stored, g) : BitConverter.UInt32BitsToSingle((uint)bits << 23);
+            }
+        }
+        else
+        {
+            for (var g = 0; g < groups; g++)
+            {
+                scales[g] = PackedReader.Scale(matrix, stored, g);
+            }
+        }
+
+        if (matrix.Zeros == 0)
+        {
+            new Span<float>(zeros, groups).Fill(matrix.Zero);
+            return;
+        }
+
+        for (var g = 0; g < groups; g++)
+        {
             zeros[g] = PackedReader.Zero(matrix, stored, g);
         }
     }
@@ -80,9 +106,12 @@ internal static unsafe class PackedRows
             {
                 var bits = Vector256.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(codes + k)).AsByte()).ToVector256Unsafe());
 
-                // The seven bits of magnitude become exponent and mantissa of a float32 with the wrong bias; the product makes subnormals right too.
+                // The seven bits of magnitude become exponent and mantissa of a float32 with the right bias; subnormals, which have no leading one, get one and lose it again.
+                // A product that moves the exponent would be shorter, and a hundred times slower wherever a float32 is subnormal on the way.
                 var magnitude = (bits & Vector256.Create(0x7Fu)) << 20;
-                var value = magnitude.AsSingle() * Vector256.Create(1.329227995784916e36f);    // 2^120
+                var normal = (magnitude + Vector256.Create(120u << 23)).AsSingle();
+                var small = (magnitude + Vector256.Create(121u << 23)).AsSingle() - Vector256.Create(0.015625f);
+                var value = Vector256.ConditionalSelect(Vector256.LessThan(magnitude, Vector256.Create(8u << 20)).AsSingle(), small, normal);
                 value = Vector256.ConditionalSelect(Vector256.Equals(magnitude, Vector256.Create(0x07F0_0000u)).AsSingle(), Vector256.Create(float.NaN), value);
                 ((((bits & Vector256.Create(0x80u)) << 24).AsSingle() ^ value) * scale).Store(destination + k);
             }

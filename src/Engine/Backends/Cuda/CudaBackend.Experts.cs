@@ -26,6 +26,7 @@ internal sealed unsafe partial class CudaBackend
             Logits = new(logits),
             Weights = new(plan.Weights),
             Correction = routing.Correction?.Address ?? 0,
+            Factors = routing.Factors?.Address ?? 0,
             Ids = plan.Tokens.Address,
             Experts = routing.Experts,
             Chosen = routing.Chosen,

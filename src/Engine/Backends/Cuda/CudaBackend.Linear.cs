@@ -23,7 +23,12 @@ internal sealed unsafe partial class CudaBackend
                 outputs += projections[i].Matrix.Rows;
             }
 
-            if (_options.TensorCores && rows >= TileRows && type != DType.F32 && x.Columns % 8 == 0)
+            var small = new LinearParams { X = new(x), Output = new(output), Targets = targets, TargetCount = count, Inputs = x.Columns, Outputs = outputs, Rows = rows };
+            if (_options.TensorCores && !_options.BatchInvariant && LinearSmall.Takes(_context, type, small))
+            {
+                LinearSmall.Launch(_context, _kernels, _stream, type, small);
+            }
+            else if (_options.TensorCores && !_options.BatchInvariant && rows >= TileRows && type != DType.F32 && x.Columns % 8 == 0)
             {
                 LinearTiles(type, x, targets, count, outputs, output, rows);
             }
@@ -39,7 +44,7 @@ internal sealed unsafe partial class CudaBackend
         }
     }
 
-    private void LinearTiles(DType type, Rows x, in Targets targets, int count, int outputs, Rows output, int rows)
+    private void LinearTiles(DType type, Rows x, Targets targets, int count, int outputs, Rows output, int rows)
     {
         var convert = Kernel(CudaKernels.ConvertRows(type));
         var converted = Converted(checked((long)rows * x.Columns));

@@ -63,6 +63,11 @@ internal sealed unsafe partial class CudaBackend
 
     public void GatedDelta(in StepInputs step, int state, Rows qkv, Rows betas, Rows decays, DeltaWeights weights, DeltaShape shape, Rows output)
     {
+        if (shape.KeyDim > CudaKernels.MaxKeyDim)
+        {
+            throw new DeviceException(DeviceException.Unsupported, $"The CUDA backend does delta rules with keys of at most {CudaKernels.MaxKeyDim} elements, not {shape.KeyDim}.");
+        }
+
         var parameters = new DeltaParams
         {
             Qkv = new(qkv),
@@ -83,7 +88,7 @@ internal sealed unsafe partial class CudaBackend
             DecaysPerHead = decays.Columns / shape.ValueHeads,
             BetaScale = shape.BetaScale,
         };
-        var kernel = Kernel(CudaKernels.GatedDelta(CudaKernels.MaxKeyDim));
-        kernel.Launch(_stream, shape.ValueHeads, step.SequenceCount, Blocks(shape.ValueDim, kernel.Spec.Threads), parameters, 3 * shape.KeyDim * sizeof(float));
+        var kernel = Kernel(CudaKernels.GatedDelta);
+        kernel.Launch(_stream, shape.ValueHeads, step.SequenceCount, Blocks(shape.ValueDim, kernel.Spec.Threads), parameters);
     }
 }

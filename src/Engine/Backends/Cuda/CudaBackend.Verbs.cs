@@ -10,7 +10,7 @@ internal sealed unsafe partial class CudaBackend
 
     public void Embed(in StepInputs step, Ints ids, Weight table, float scale, Rows output)
     {
-        var parameters = new EmbedParams { Table = table.Data.Address, Ids = At(ids), Output = new(output), Columns = table.Columns, Scale = scale };
+        var parameters = new EmbedParams { Table = table.Data.Address, Ids = At(ids), Output = new(output), Columns = table.Columns, Rows = table.Rows, Scale = scale };
         Kernel(CudaKernels.Embed(table.Type)).Launch(_stream, step.TokenCount, 1, 1, parameters);
     }
 
@@ -22,6 +22,18 @@ internal sealed unsafe partial class CudaBackend
     {
         var parameters = new LayerNormParams { X = new(x), Output = new(output), Gain = gain.Address, Bias = bias?.Address ?? 0, Columns = x.Columns, Epsilon = epsilon };
         Kernel(CudaKernels.LayerNorm).Launch(_stream, rows, 1, 1, parameters);
+    }
+
+    public void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows)
+    {
+        var parameters = new MatchParams { X = new(x), Reference = new(reference), Output = new(output), Columns = x.Columns, Floor = floor };
+        Kernel(CudaKernels.MatchMagnitude).Launch(_stream, rows, 1, 1, parameters);
+    }
+
+    public void CutBelow(Rows x, float deviations, int rows)
+    {
+        var parameters = new CutParams { X = new(x), Columns = x.Columns, Deviations = deviations };
+        Kernel(CudaKernels.CutBelow).Launch(_stream, rows, 1, 1, parameters);
     }
 
     public void Add(Rows residual, Rows x, float scale, int rows) =>
@@ -59,13 +71,12 @@ internal sealed unsafe partial class CudaBackend
 
     public void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, RotaryPairs pairs, AttentionShape shape)
     {
-        RefuseLatent(step, layer);
         var parameters = new RotateParams
         {
             Qkv = new(qkv),
             Rotary = new(rotary),
             Keys = step.Pages.Keys(layer).Address,
-            Values = step.Pages.Values(layer).Address,
+            Values = shape.ValuesInKeys > 0 ? 0 : step.Pages.Values(layer).Address,
             Positions = At(step.Positions),
             RowStarts = At(step.RowStarts),
             TableStarts = At(step.TableStarts(layer)),
@@ -79,33 +90,6 @@ internal sealed unsafe partial class CudaBackend
             PageSize = step.Pages.PageSize,
         };
         Kernel(CudaKernels.RotateAndStore(_options.KvType)).Launch(_stream, step.TokenCount, 1, 1, parameters);
-    }
-
-    public void PagedAttention(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape)
-    {
-        RefuseLatent(step, layer);
-        var parameters = new AttentionParams
-        {
-            Q = new(q),
-            Output = new(output),
-            Keys = step.Pages.Keys(layer).Address,
-            Values = step.Pages.Values(layer).Address,
-            Positions = At(step.Positions),
-            RowStarts = At(step.RowStarts),
-            TableStarts = At(step.TableStarts(layer)),
-            Tables = At(step.BlockTables),
-            Sinks = shape.Sinks?.Address ?? 0,
-            Sequences = step.SequenceCount,
-            Group = shape.Heads / shape.KvHeads,
-            KvHeads = shape.KvHeads,
-            PageSize = step.Pages.PageSize,
-            Window = shape.Window,
-            GrowthLength = Math.Max(1, shape.Growth.Length),
-            GrowthBeta = shape.Growth.Beta,
-            Scale = shape.Scale,
-            SoftCap = shape.SoftCap,
-        };
-        Kernel(CudaKernels.PagedAttention(_options.KvType, shape.HeadDim)).Launch(_stream, step.TokenCount, shape.Heads, 1, parameters);
     }
 
     public void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows) =>
@@ -139,25 +123,16 @@ internal sealed unsafe partial class CudaBackend
         Kernel(CudaKernels.RmsNorm).Launch(_stream, rows, groups, 1, parameters);
     }
 
-    private void Elementwise(int operation, in ElementwiseParams parameters, int rows)
+    private void Elementwise(int operation, ElementwiseParams parameters, int rows)
     {
         var kernel = Kernel(CudaKernels.Elementwise(operation));
         kernel.Launch(_stream, rows, Blocks(parameters.Columns, kernel.Spec.Threads), 1, parameters);
     }
 
-    private void Activate(int mode, in ActivateParams parameters, int rows)
+    private void Activate(int mode, ActivateParams parameters, int rows)
     {
         var kernel = Kernel(CudaKernels.Activate(mode));
         kernel.Launch(_stream, rows, Blocks(parameters.Columns, kernel.Spec.Threads), 1, parameters);
-    }
-
-    private static void RefuseLatent(in StepInputs step, int layer)
-    {
-        var kept = step.Pages.Layout.Layers[layer];
-        if (kept.ValueDim != kept.HeadDim)
-        {
-            throw new DeviceException(DeviceException.Unsupported, $"The CUDA backend does not do attention whose values ({kept.ValueDim} elements) differ in size from its keys ({kept.HeadDim}).");
-        }
     }
 
     private CudaKernel Kernel(KernelSpec spec) => _kernels.Get(spec);
@@ -168,10 +143,4 @@ internal sealed unsafe partial class CudaBackend
     private static nint At(Ints view) => view.Buffer.Address + (view.Start * sizeof(int));
 
     private static int Blocks(int items, int each) => (items + each - 1) / each;
-
-    public void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows) =>
-        throw new DeviceException(DeviceException.Unsupported, "The CUDA backend does not match the magnitude of rows yet, which Gemma 3n needs.");
-
-    public void CutBelow(Rows x, float deviations, int rows) =>
-        throw new DeviceException(DeviceException.Unsupported, "The CUDA backend does not cut activations below a deviation yet, which Gemma 3n needs.");
 }

@@ -19,6 +19,18 @@ internal sealed record CudaOptions
     /// <summary>Products of many rows by tensor cores, which round the activations to the weights' type; and with it a row's bits depend on how many rows there are.
     /// False: float32 arithmetic, the same bits in any batch.</summary>
     public bool TensorCores { get; init; } = true;
+
+    /// <summary>Which kernel computes attention for sequences that decode.</summary>
+    public AttentionKernel Attention { get; init; }
+
+    /// <summary>What it asks for ahead.</summary>
+    public PrefetchPolicy Prefetch { get; init; }
+
+    /// <summary>Of <see cref="PrefetchPolicy.L2"/>: fillings of the ring, or pages of a warp in the paper's kernel.</summary>
+    public int PrefetchDistance { get; init; } = 1;
+
+    /// <summary>Contexts are cut at fixed places, so that a sequence's bits while decoding do not depend on its neighbours.</summary>
+    public bool BatchInvariant { get; init; }
 }
 
 /// <summary>One NVIDIA card. Activations are float32, weights as stored, keys and values as <see cref="CudaOptions.KvType"/> says.

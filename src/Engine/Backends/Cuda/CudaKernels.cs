@@ -56,8 +56,12 @@ internal static class CudaKernels
     public static KernelSpec RotateAndStore(DType pages) => Known.TryGetValue(("RotateAndStore", (int)pages, 0), out var known) ? known
         : Known.GetOrAdd(("RotateAndStore", (int)pages, 0), Of<RotateParams>("rotate_and_store", 256, ("KV", Number(pages))));
 
-    public static KernelSpec PagedAttention(DType pages, int headDim) => Known.TryGetValue(("PagedAttention", (int)pages, headDim), out var known) ? known
-        : Known.GetOrAdd(("PagedAttention", (int)pages, headDim), Of<AttentionParams>("paged_attention", 128, ("HEAD_DIM", headDim), ("KV", Number(pages))) with { RegisterBudget = 128 });
+    /// <param name="pages">Type of the pages.</param>
+    /// <param name="headDim">Elements of a key.</param>
+    /// <param name="valuesInKeys">The last so many elements of the keys are the values; 0: values are as long as keys and stored beside them.</param>
+    public static KernelSpec PagedAttention(DType pages, int headDim, int valuesInKeys = 0) => Known.TryGetValue(("PagedAttention", (int)pages, (headDim << 16) | valuesInKeys), out var known) ? known
+        : Known.GetOrAdd(("PagedAttention", (int)pages, (headDim << 16) | valuesInKeys), Of<AttentionParams>("paged_attention", 128, ("HEAD_DIM", headDim), ("VALUE_DIM", valuesInKeys == 0 ? headDim : valuesInKeys),
+            ("VALUES_IN_KEYS", valuesInKeys == 0 ? 0 : 1), ("KV", Number(pages))) with { RegisterBudget = 128 });
 
     public static KernelSpec ShortConvolution(int width) => Known.TryGetValue(("ShortConvolution", width, 0), out var known) ? known
         : Known.GetOrAdd(("ShortConvolution", width, 0), Of<ConvolutionParams>("short_convolution", 128, ("WIDTH", width)));
@@ -65,8 +69,11 @@ internal static class CudaKernels
     public static KernelSpec SelectiveScan(int stateSize) => Known.TryGetValue(("SelectiveScan", stateSize, 0), out var known) ? known
         : Known.GetOrAdd(("SelectiveScan", stateSize, 0), Of<ScanParams>("selective_scan", 128, ("PER", (stateSize + 31) / 32)));
 
-    public static KernelSpec GatedDelta(int keyDim) => Known.TryGetValue(("GatedDelta", keyDim, 0), out var known) ? known
-        : Known.GetOrAdd(("GatedDelta", keyDim, 0), Of<DeltaParams>("gated_delta", 64) with { SharedBytes = 3 * keyDim * sizeof(float) });
+    public static KernelSpec GatedDelta { get; } = Of<DeltaParams>("gated_delta", 64);
+
+    public static KernelSpec MatchMagnitude { get; } = Of<MatchParams>("match_magnitude", 256);
+
+    public static KernelSpec CutBelow { get; } = Of<CutParams>("cut_below", 256);
 
     public static KernelSpec Route(int experts, int groups) => Known.TryGetValue(("Route", experts, groups), out var known) ? known
         : Known.GetOrAdd(("Route", experts, groups), Of<RouteParams>("route", 32) with { SharedBytes = ((2 * experts) + groups) * sizeof(float) });
@@ -79,9 +86,22 @@ internal static class CudaKernels
         .. Types.SelectMany(t => (KernelSpec[])[Embed(t), Linear(t, 1), Linear(t, 2), Linear(t, 4), Linear(t, 8), ExpertLinear(t, 1), ExpertLinear(t, 4), RotateAndStore(t)]),
         .. ((DType[])[DType.F16, DType.BF16]).SelectMany(t => (KernelSpec[])[ConvertRows(t), LinearTiles(t, 64), LinearTiles(t, 128)]),
         .. Types.SelectMany(t => ((int[])[64, 80, 96, 128, 256]).Select(d => PagedAttention(t, d))),
-        PagedAttention(DType.F32, 6), ShortConvolution(1), ShortConvolution(4), ShortConvolution(16),
-        SelectiveScan(16), SelectiveScan(128), SelectiveScan(MaxScanState), GatedDelta(MaxKeyDim), Route(2048, 2048),
+        .. DecodeKernels(), LinearSmall.Spec(DType.BF16, 1, 2, 0), LinearSmall.Spec(DType.BF16, 4, 2, 0), LinearSmall.Spec(DType.F16, 8, 1, 0), Yardsticks.ReadRate, Yardsticks.StreamFloor(64), Yardsticks.StreamFloor(128),
+        PagedAttention(DType.F32, 6), PagedAttention(DType.F32, 18, 1), PagedAttention(DType.BF16, 576, 512), ShortConvolution(1), ShortConvolution(4), ShortConvolution(16),
+        SelectiveScan(16), SelectiveScan(128), SelectiveScan(MaxScanState), GatedDelta, MatchMagnitude, CutBelow, Route(2048, 2048),
     ];
+
+    private static IEnumerable<KernelSpec> DecodeKernels()
+    {
+        const int architecture = 90, sharedBytes = 232_448;
+        foreach (var (dim, group) in ((int, int)[])[(64, 3), (80, 1), (96, 2), (128, 4), (128, 12), (256, 8)])
+        {
+            yield return DecodeAttention.Spec(new DecodeVariant(dim, group, 2), architecture, sharedBytes);
+            yield return DecodeAttention.Spec(new DecodeVariant(dim, group, 1, SoftCap: true, FixedSplit: DecodeAttention.FixedSplitPages, Prefetch: PrefetchMode.L2), architecture, sharedBytes);
+            yield return PaperAttention.Spec(dim, 2, PrefetchMode.Off);
+            yield return PaperAttention.Spec(dim, 1, PrefetchMode.L2);
+        }
+    }
 
     /// <summary>As bf16.cuh numbers them.</summary>
     private static int Number(DType type) => type switch

@@ -28,7 +28,7 @@ internal readonly struct DecodeLayout
                 (Warps, Staging) = (warps, staging);
                 Stages = Math.Clamp(rings / (warps * 2 * slab), 1, 4);
                 var q = architecture >= 90 ? 2 * blockHeads * ((variant.HeadDim * (variant.QType == 0 ? 4 : 2)) + 16) : 0;
-                _tableStart = (warps * Stages * 2 * slab) + (staging * warps * blockHeads * (variant.HeadDim + 4) * 4) + Up(staging * warps * blockHeads * 8) + Up(q) + Up(((warps * Stages * 2) + 2) * 8);
+                _tableStart = (warps * Stages * 2 * slab) + (staging * warps * blockHeads * (variant.HeadDim + 4) * 4) + Up(staging * warps * blockHeads * 8) + Up(q) + Up(((warps * Stages * 2) + 6) * 8);
                 if (SharedBytes(DecodeAttention.MaxSequences) + 512 <= sharedBytes)
                 {
                     return;

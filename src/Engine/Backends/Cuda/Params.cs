@@ -8,10 +8,14 @@ namespace KvPrefetch.Engine.Backends.Cuda;
 
 /// <summary>Rows on the card: address of the first element, elements from one row to the next.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal readonly struct RowsView(Rows rows)
+internal readonly struct RowsView(nint data, long stride)
 {
-    public readonly nint Data = rows.Buffer.Address + (rows.Column * sizeof(float));
-    public readonly long Stride = rows.Stride;
+    public readonly nint Data = data;
+    public readonly long Stride = stride;
+
+    public RowsView(Rows rows) : this(rows.Buffer.Address + (rows.Column * sizeof(float)), rows.Stride)
+    {
+    }
 }
 
 [StructLayout(LayoutKind.Sequential)]
@@ -21,7 +25,27 @@ internal struct EmbedParams
     public nint Ids;
     public RowsView Output;
     public int Columns;
+    public int Rows;
     public float Scale;
+    private readonly int _unused;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct MatchParams
+{
+    public RowsView X;
+    public RowsView Reference;
+    public RowsView Output;
+    public int Columns;
+    public float Floor;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct CutParams
+{
+    public RowsView X;
+    public int Columns;
+    public float Deviations;
 }
 
 [StructLayout(LayoutKind.Sequential)]
@@ -215,7 +239,7 @@ internal struct AttentionParams
     public float GrowthBeta;
     public float Scale;
     public float SoftCap;
-    private readonly int _unused;
+    public int OnlySeveral;
 }
 
 [StructLayout(LayoutKind.Sequential)]
@@ -285,6 +309,7 @@ internal struct RouteParams
     public RowsView Logits;
     public RowsView Weights;
     public nint Correction;
+    public nint Factors;
     public nint Ids;
     public int Experts;
     public int Chosen;

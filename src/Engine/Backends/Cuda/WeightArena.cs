@@ -47,18 +47,6 @@ internal sealed unsafe class WeightArena(CudaContext context, CudaStream stream)
         return address;
     }
 
-    /// <summary>Gives the pinned memory back; the next copy takes it again.</summary>
-    public void EndLoading()
-    {
-        if (_staging is not null)
-        {
-            context.MakeCurrent();
-            stream.Synchronize();
-            _staging.Dispose();
-            _staging = null;
-        }
-    }
-
     public void Dispose()
     {
         // What still travels must arrive first; where it cannot, freeing is all that is left.

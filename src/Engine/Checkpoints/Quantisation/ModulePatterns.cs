@@ -1,17 +1,18 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 
 namespace KvPrefetch.Engine.Checkpoints;
 
-/// <summary>A list of modules as quantisation configs write it: names, and regular expressions where a name has their signs or begins with <c>re:</c>.</summary>
+/// <summary>A list of modules as quantisation configs write it: names, and regular expressions where a name has their signs or begins with <c>re:</c>. For one thread.</summary>
 internal sealed class ModulePatterns
 {
     private const int MaxExpressions = 1_000;
     private const int MaxExpressionLength = 1_000;
     private const string Marker = "re:";
 
-    /// <summary>Long enough for any name; what takes longer is refused.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(50);
+    /// <summary>For one name, and for all: patterns that people write take microseconds, also on a machine that is busy with other things. What takes longer is refused.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2), PatienceForAll = TimeSpan.FromSeconds(6);
 
     /// <summary>What makes an entry a regular expression. A dot does not: every name has some.</summary>
     private static readonly SearchValues<char> Signs = SearchValues.Create("*+?[](){}|^$\\");
@@ -22,6 +23,7 @@ internal sealed class ModulePatterns
     private readonly bool _exact;
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);
     private readonly List<Regex> _expressions = [];
+    private TimeSpan _spent;
 
     private ModulePatterns(ConfigSection? section, string field, bool all, bool exact) => (_section, _field, _all, _exact) = (section, field, all, exact);
 
@@ -87,15 +89,22 @@ internal sealed class ModulePatterns
 
     private bool Matches(Regex expression, string module)
     {
+        var start = Stopwatch.GetTimestamp();
+        bool matches;
         try
         {
-            return expression.IsMatch(module);
+            matches = expression.IsMatch(module);
         }
         catch (RegexMatchTimeoutException)
         {
-            throw _section!.Unsupported(_field, Excerpt.Of(expression.ToString()), "regular expressions that are quick to match");
+            throw TooSlow(expression);
         }
+
+        _spent += Stopwatch.GetElapsedTime(start);
+        return _spent <= PatienceForAll ? matches : throw TooSlow(expression);
     }
+
+    private UnsupportedModelException TooSlow(Regex expression) => _section!.Unsupported(_field, Excerpt.Of(expression.ToString()), "regular expressions that are quick to match");
 
     private Regex Expression(string pattern)
     {

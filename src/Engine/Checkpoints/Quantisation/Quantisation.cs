@@ -42,7 +42,7 @@ internal sealed record QuantisationScheme(QuantisedStorage Storage)
     public string ScaleName { get; init; } = "weight_scale";
 }
 
-/// <summary><c>quantization_config</c>: which modules are quantised, and how. Immutable.</summary>
+/// <summary><c>quantization_config</c>: which modules are quantised, and how. For one thread.</summary>
 /// <param name="groups">Schemes and the modules each is for; the first that fits counts.</param>
 /// <param name="plain">Modules that are stored as they are.</param>
 internal sealed class Quantisation(IReadOnlyList<(ModulePatterns Modules, QuantisationScheme Scheme)> groups, ModulePatterns plain)

@@ -28,11 +28,12 @@ internal abstract record GrammarPart
     /// <summary>So many in a row; null for no limit.</summary>
     public static GrammarPart Repeat(GrammarPart part, int min, int? max = null) => new RepeatPart(part, min, max);
 
-    /// <summary>Any text, which may end anywhere, up to the first of the triggers: from there on <paramref name="then"/> must follow.</summary>
+    /// <summary>Any text up to the first of the triggers: from there on <paramref name="then"/> must follow.</summary>
     /// <param name="triggers">Texts that trigger; they are part of the text.</param>
     /// <param name="tokens">Ids of tokens that trigger.</param>
     /// <param name="then">What follows a trigger.</param>
-    public static GrammarPart FreeUntil(IReadOnlyList<string> triggers, IReadOnlyList<int> tokens, GrammarPart then) => new TriggerPart(triggers, tokens, then);
+    /// <param name="isRequired">A trigger must come; false lets the text end before, anywhere.</param>
+    public static GrammarPart FreeUntil(IReadOnlyList<string> triggers, IReadOnlyList<int> tokens, GrammarPart then, bool isRequired = false) => new TriggerPart(triggers, tokens, then) { IsRequired = isRequired };
 }
 
 internal sealed record LiteralPart(string Value) : GrammarPart;
@@ -52,7 +53,10 @@ internal sealed record ChoicePart(IReadOnlyList<GrammarPart> Parts) : GrammarPar
 
 internal sealed record RepeatPart(GrammarPart Part, int Min, int? Max) : GrammarPart;
 
-internal sealed record TriggerPart(IReadOnlyList<string> Triggers, IReadOnlyList<int> Tokens, GrammarPart Then) : GrammarPart;
+internal sealed record TriggerPart(IReadOnlyList<string> Triggers, IReadOnlyList<int> Tokens, GrammarPart Then) : GrammarPart
+{
+    public bool IsRequired { get; init; }
+}
 
 /// <summary>A rule of a grammar that may refer to itself; its body is set once.</summary>
 internal sealed record RulePart(string Name) : GrammarPart

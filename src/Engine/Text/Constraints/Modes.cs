@@ -78,7 +78,7 @@ internal sealed class TriggerMode(Machine machine, TriggerPart part, Continuatio
         return e == ExprPool.Empty ? default : machine.Pool.Nullable(e) && part.Triggers.Count > 0 ? machine.Start(then) : new Cursor(this, e);
     }
 
-    public override bool CanEnd(in Cursor at) => true;
+    public override bool CanEnd(in Cursor at) => !part.IsRequired;
 
     public override void Tokens(in Cursor at, List<(int Id, Cursor Next)> tokens)
     {

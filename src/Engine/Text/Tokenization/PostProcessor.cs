@@ -13,20 +13,20 @@ internal sealed class PostProcessor(IReadOnlyList<int> items)
     /// <summary>What <paramref name="outer"/> does to the result of this.</summary>
     public PostProcessor Then(PostProcessor outer)
     {
-        var items = new List<int>();
+        var joined = new List<int>();
         foreach (var item in outer.Items)
         {
             if (item == Text)
             {
-                items.AddRange(Items);
+                joined.AddRange(Items);
             }
             else
             {
-                items.Add(item);
+                joined.Add(item);
             }
         }
 
-        return new PostProcessor(items);
+        return new PostProcessor(joined);
     }
 
     public int[] Apply(ReadOnlySpan<int> ids)

@@ -2,55 +2,107 @@ using System.Runtime.InteropServices;
 
 namespace KvPrefetch.Engine.Backends.Cpu.Assembly;
 
-/// <summary>Micro-kernels of this process, assembled when first asked for and kept for its life. Safe for concurrent use.</summary>
-internal sealed unsafe class AssembledKernels
+/// <summary>Micro-kernels of this process, assembled when first asked for and kept for its life, at fixed addresses for code that holds no references. Safe for concurrent use.</summary>
+internal static unsafe class AssembledKernels
 {
-    private static readonly Lazy<AssembledKernels?> Made = new(Make);
+    private static readonly Lazy<nint> DotTable = new(MakeDots);
+    private static readonly Lazy<nint> TileTable = new(MakeTiles);
 
-    private readonly ExecutableMemory _memory;
+    /// <summary>Kernels of <see cref="Bf16Dot"/> by <see cref="DotIndex"/>: <c>delegate* unmanaged[SuppressGCTransition]&lt;Bf16DotArguments*, void&gt;</c>.
+    /// Null where the processor lacks the instructions or the system refuses memory to execute: managed kernels serve.</summary>
+    public static nint* Dots => (nint*)DotTable.Value;
 
-    private AssembledKernels(ExecutableMemory memory, nint[] starts)
-    {
-        _memory = memory;
-        Dots = (nint*)NativeMemory.Alloc((nuint)starts.Length, (nuint)sizeof(nint));
-        starts.CopyTo(new Span<nint>(Dots, starts.Length));
-    }
-
-    /// <summary>Null where the processor lacks the instructions or the system refuses memory to execute: managed kernels serve.</summary>
-    public static AssembledKernels? Current => Made.Value;
-
-    /// <summary>The kernels of <see cref="Bf16Dot"/> by <see cref="Index"/>: <c>delegate* unmanaged[SuppressGCTransition]&lt;Bf16DotArguments*, void&gt;</c>, at a fixed address for code that holds no references.</summary>
-    public nint* Dots { get; }
+    /// <summary>Kernels of <see cref="TileDot"/>, likewise.</summary>
+    public static TileKernels* Tiles => (TileKernels*)TileTable.Value;
 
     /// <summary>Place of the kernel for so many rows (1 to <see cref="Bf16Dot.MaxRows"/>) and outputs (1, 4, or 8 for one row).</summary>
-    public static int Index(int rows, int outputs) => ((rows - 1) * 3) + (outputs / 4);
+    public static int DotIndex(int rows, int outputs) => ((rows - 1) * 3) + (outputs / 4);
 
-    private static AssembledKernels? Make()
+    private static nint MakeDots()
     {
         if (!InstructionSets.Current.Avx512Bf16)
         {
-            return null;
+            return 0;
         }
 
-        var code = new List<byte>();
-        var starts = new nint[Bf16Dot.MaxRows * 3];
+        var kernels = new byte[Bf16Dot.MaxRows * 3][];
         for (var rows = 1; rows <= Bf16Dot.MaxRows; rows++)
         {
             foreach (var outputs in (ReadOnlySpan<int>)[1, 4, 8])
             {
-                if (outputs == 8 && rows > 1)
-                {
-                    continue;
-                }
-
-                // Each at the start of a line of the cache.
-                code.AddRange(new byte[-code.Count & 63]);
-                starts[Index(rows, outputs)] = code.Count;
-                code.AddRange(Bf16Dot.Assemble(rows, outputs, OperatingSystem.IsWindows()));
+                kernels[DotIndex(rows, outputs)] = outputs == 8 && rows > 1 ? [] : Bf16Dot.Assemble(rows, outputs, OperatingSystem.IsWindows());
             }
         }
 
-        var memory = ExecutableMemory.TryCreate(code.ToArray());
-        return memory is null ? null : new AssembledKernels(memory, [.. starts.Select(s => memory.Address + s)]);
+        return (nint)Place(kernels);
     }
+
+    private static nint MakeTiles()
+    {
+        if (!InstructionSets.Current.AmxBf16)
+        {
+            return 0;
+        }
+
+        var windows = OperatingSystem.IsWindows();
+        return (nint)Place(
+            TileDot.Configuration(), TileDot.AssembleConfigure(windows), TileDot.AssembleRelease(),
+            TileDot.AssembleProduct(1, 1, windows), TileDot.AssembleProduct(1, 2, windows), TileDot.AssembleProduct(2, 1, windows), TileDot.AssembleProduct(2, 2, windows));
+    }
+
+    /// <summary>Puts code, each piece at the start of a cache line, into executable memory and gives the pieces' addresses; null where that is refused.</summary>
+    private static nint* Place(params byte[][] pieces)
+    {
+        var code = new List<byte>();
+        var starts = new nint[pieces.Length];
+        for (var i = 0; i < pieces.Length; i++)
+        {
+            code.AddRange(new byte[-code.Count & 63]);
+            starts[i] = code.Count;
+            code.AddRange(pieces[i]);
+        }
+
+        if (ExecutableMemory.TryCreate(code.ToArray()) is not { } memory)
+        {
+            return null;
+        }
+
+        // Code that may be running is never given back.
+        var kept = false;
+        memory.DangerousAddRef(ref kept);
+        var table = (nint*)NativeMemory.Alloc((nuint)pieces.Length, (nuint)sizeof(nint));
+        for (var i = 0; i < pieces.Length; i++)
+        {
+            table[i] = memory.Address + starts[i];
+        }
+
+        return table;
+    }
+}
+
+/// <summary>Addresses of the kernels of <see cref="TileDot"/>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal readonly unsafe struct TileKernels
+{
+    private readonly nint _configuration;
+    private readonly delegate* unmanaged[SuppressGCTransition]<nint, void> _configure;
+    private readonly delegate* unmanaged[SuppressGCTransition]<void> _release;
+    private readonly delegate* unmanaged[SuppressGCTransition]<TileDotArguments*, void> _oneByOne;
+    private readonly delegate* unmanaged[SuppressGCTransition]<TileDotArguments*, void> _oneByTwo;
+    private readonly delegate* unmanaged[SuppressGCTransition]<TileDotArguments*, void> _twoByOne;
+    private readonly delegate* unmanaged[SuppressGCTransition]<TileDotArguments*, void> _twoByTwo;
+
+    /// <summary>To be called by each thread before its first product.</summary>
+    public void Configure()
+    {
+        SignalStack.EnsureLarge();
+        _configure(_configuration);
+    }
+
+    /// <summary>To be called by each thread after its last product.</summary>
+    public void Release() => _release();
+
+    /// <summary>16 outputs a group, 16 rows a block; one or two of each.</summary>
+    public void Product(int outputGroups, int rowBlocks, TileDotArguments* arguments) =>
+        (outputGroups == 1 ? rowBlocks == 1 ? _oneByOne : _oneByTwo : rowBlocks == 1 ? _twoByOne : _twoByTwo)(arguments);
 }

@@ -13,6 +13,12 @@ namespace KvPrefetch.Engine.Backends.Cpu.Assembly;
 /// <param name="AmxInt8">tdpbusd, likewise.</param>
 internal sealed partial record InstructionSets(bool Avx512Bf16, bool Avx512Vnni, bool AvxVnni, bool AmxBf16, bool AmxInt8)
 {
+    /// <summary>True where vdpbf16ps does more than multiply-adds of float32 would: AMD's processors run it at their full rate, Intel's at half the work of the latter (measured: 0.74 ns against 0.19 ns for half as many products).</summary>
+    public bool Bf16DotsAreFast => Avx512Bf16 && X86Base.CpuId(0, 0).Ebx == AuthenticAmd;
+
+    /// <summary>"Auth", the first of three words.</summary>
+    private const int AuthenticAmd = 0x68747541;
+
     private const ulong TileStates = 3UL << 17;
 
     private static readonly Lazy<InstructionSets> Detected = new(Detect);
@@ -37,10 +43,11 @@ internal sealed partial record InstructionSets(bool Avx512Bf16, bool Avx512Vnni,
 
     private static bool Bit(int word, int bit) => (word >> bit & 1) != 0;
 
-    /// <summary>The system saves tile registers, and lets this process use them: Linux wants to be asked.</summary>
+    /// <summary>The system saves tile registers, and lets this process use them.</summary>
     private static unsafe bool TilesAreKept()
     {
-        if (!Bit(X86Base.CpuId(1, 0).Ecx, 27))    // xgetbv itself
+        // Windows has another way to ask, and its signals another stack: untried.
+        if (!OperatingSystem.IsLinux() || !Bit(X86Base.CpuId(1, 0).Ecx, 27))    // xgetbv itself
         {
             return false;
         }
@@ -58,7 +65,7 @@ internal sealed partial record InstructionSets(bool Avx512Bf16, bool Avx512Vnni,
         }
 
         const nint ArchPrctl = 158, RequestPermission = 0x1023, TileData = 18;
-        return !OperatingSystem.IsLinux() || syscall(ArchPrctl, RequestPermission, TileData) == 0;
+        return syscall(ArchPrctl, RequestPermission, TileData) == 0;
     }
 
     [LibraryImport("libc")]

@@ -11,7 +11,7 @@ internal sealed class KernelCache(CudaContext context, KernelCompiler compiler, 
 {
     private readonly Dictionary<string, (CudaModule Module, CudaKernel Kernel)> _kernels = new(StringComparer.Ordinal);
 
-    /// <summary>The same by the spec itself: a launch should not put a name together.</summary>
+    /// <summary>The same by the spec that was the first of its name: a launch should not put a name together.</summary>
     private readonly Dictionary<KernelSpec, CudaKernel> _bySpec = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>Where kernels are kept when nobody says: KVPREFETCH_KERNEL_CACHE, else a folder of the user's.</summary>
@@ -33,7 +33,7 @@ internal sealed class KernelCache(CudaContext context, KernelCompiler compiler, 
     public int Compiled { get; private set; }
 
     /// <summary>The kernel, ready to be launched. The same for equal variants.</summary>
-    public CudaKernel Get(KernelSpec spec) => _bySpec.TryGetValue(spec, out var kernel) ? kernel : _bySpec[spec] = Make(spec);
+    public CudaKernel Get(KernelSpec spec) => _bySpec.TryGetValue(spec, out var kernel) ? kernel : Make(spec);
 
     public void Dispose()
     {

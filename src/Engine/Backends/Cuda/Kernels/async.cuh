@@ -7,11 +7,33 @@ __device__ __forceinline__ unsigned shared_address(const void* p)
 }
 
 #if __CUDA_ARCH__ >= 900
+#define MBARRIER_WAIT "mbarrier.try_wait.parity.shared::cta.b64"
+#else
+#define MBARRIER_WAIT "mbarrier.test_wait.parity.shared::cta.b64"
+#endif
 
+// Barriers in shared memory: phases end when all expected threads (and bytes) have arrived.
 __device__ __forceinline__ void barrier_init(unsigned barrier, unsigned arrivals)
 {
     asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
 }
+
+__device__ __forceinline__ void barrier_arrive(unsigned barrier)
+{
+    asm volatile("{\n.reg .b64 state;\nmbarrier.arrive.shared::cta.b64 state, [%0];\n}" ::"r"(barrier) : "memory");
+}
+
+__device__ __forceinline__ void barrier_wait(unsigned barrier, unsigned phase)
+{
+    asm volatile("{\n"
+                 ".reg .pred done;\n"
+                 "again:\n"
+                 MBARRIER_WAIT " done, [%0], %1;\n"
+                 "@!done bra again;\n"
+                 "}\n" ::"r"(barrier), "r"(phase) : "memory");
+}
+
+#if __CUDA_ARCH__ >= 900
 
 // Makes initialised barriers visible to the copy engine; before the first copy.
 __device__ __forceinline__ void barrier_init_fence()
@@ -22,16 +44,6 @@ __device__ __forceinline__ void barrier_init_fence()
 __device__ __forceinline__ void barrier_expect(unsigned barrier, unsigned bytes)
 {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
-}
-
-__device__ __forceinline__ void barrier_wait(unsigned barrier, unsigned phase)
-{
-    asm volatile("{\n"
-                 ".reg .pred done;\n"
-                 "again:\n"
-                 "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
-                 "@!done bra again;\n"
-                 "}\n" ::"r"(barrier), "r"(phase) : "memory");
 }
 
 __device__ __forceinline__ unsigned long long policy_evict_first()

@@ -1,6 +1,6 @@
 // Gated delta rule, token after token: with q and k of length 1, q / sqrt(key dim), and g = exp(-exp(log decay) * softplus(decay + bias)):
 // S = g * S; S += k (x) (v - k^T S) * beta scale * sigmoid(beta); output = q^T S. State: [value heads][key dim][value dim].
-// Grid: (value heads, sequences, value dim / THREADS); a thread a column of S, which stays in the caches. Accumulator: float. Dynamic shared memory: 3 * key dim floats.
+// Grid: (value heads, sequences, value dim / THREADS); a thread a column of S, which stays in the caches. Accumulator: float. Key dim is at most 1024.
 // Bytes: state once in and out, tokens * (2 key dim + 2 value dim) * 4 a head.
 #include "common.cuh"
 
@@ -25,13 +25,13 @@ struct Params {
 };
 CHECK_PARAMS(Params);
 
-extern __shared__ float shared[];
+constexpr int kMaxKeyDim = 1024;
 
 KERNEL gated_delta(const __grid_constant__ Params p) {
   const int head = blockIdx.x, column = blockIdx.z * THREADS + threadIdx.x;
   const int begin = p.row_starts[blockIdx.y], end = p.row_starts[blockIdx.y + 1];
   const int key_head = head / (p.value_heads / p.key_heads) * p.key_dim, key_columns = p.key_heads * p.key_dim;
-  float *q = shared, *k = shared + p.key_dim, *g = shared + 2 * p.key_dim;
+  __shared__ float q[kMaxKeyDim], k[kMaxKeyDim], g[kMaxKeyDim];
   float* state = p.states + p.slots[blockIdx.y] * p.state_elements + (long long)head * p.key_dim * p.value_dim + column;
   const bool mine = column < p.value_dim;
   if (p.positions[begin] == 0 && mine)

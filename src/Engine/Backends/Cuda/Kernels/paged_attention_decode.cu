@@ -16,6 +16,7 @@
 // Prefetch The rings can be filled with all pages but each sequence's last before dependency_wait (flag RINGS_AHEAD): those do not depend on the kernel before this one.
 //          PREFETCH = 1: with each copy that is issued, the slabs of the unit PREFETCH_DISTANCE ring slots further on are asked into L2; 2 (control): the same
 //          instruction, aimed at what is being copied anyway. No policy changes a bit of the output.
+//          So no kernel of the same step may write to a page that a sequence reads as an old one.
 // Bytes    KV: pages * 2 * SLAB_BYTES * kvHeads (once for each head block), q and output once.
 // Needs    sequences > 0. After a launch that was broken off the records must be set to all ones again.
 // Defines  HEAD_DIM, GROUP (query heads per KV head), WARPS, STAGES, STAGING (buffers, 1 or 2), ELEMENT_F16, Q_TYPE and OUT_TYPE (0 float32, 1 float16, 2 bfloat16),
@@ -82,7 +83,7 @@ constexpr int SumsStart = StagingStart + (STAGING * StagingBytes);
 constexpr int SumsBytes = WARPS * BlockHeads * 8;
 constexpr int QStart = SumsStart + (((STAGING * SumsBytes) + 15) / 16 * 16);
 constexpr int BarrierStart = QStart + (((2 * BlockHeads * QRowBytes) + 15) / 16 * 16);
-constexpr int TableStart = BarrierStart + ((((WARPS * STAGES * 2) + 2) * 8 + 15) / 16 * 16);
+constexpr int TableStart = BarrierStart + ((((WARPS * STAGES * 2) + 6) * 8 + 15) / 16 * 16);
 
 // Small batches: each warp has a table of its own, and the CTA need not wait for itself.
 constexpr int OwnTable = 32;
@@ -279,8 +280,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     int* const tableSplits = tableStarts + tableLength;
     __shared__ int warpTotals[2][WARPS];
     __shared__ int carries[2];
-    // Pieces of the work at hand that have left each staging buffer, warps that have put theirs into it, and the unit whose Q is fetched next.
-    __shared__ volatile int merged[2];
+    // Warps that have put their part into each staging buffer, and the unit whose Q is fetched next.
     __shared__ int arrived[2];
 #if __CUDA_ARCH__ >= 900
     __shared__ int qUnit;
@@ -291,18 +291,23 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
         dependency_trigger();
     }
 
-#if __CUDA_ARCH__ >= 900
     const unsigned barriers = shared_address(shared + BarrierStart);
+    const unsigned stagingFull = barriers + (((WARPS * STAGES * 2) + 2) * 8), stagingEmpty = stagingFull + 16;
+    if (thread < 2)
+    {
+        barrier_init(stagingFull + (thread * 8), WARPS * 32);
+        barrier_init(stagingEmpty + (thread * 8), 32);
+    }
+#if __CUDA_ARCH__ >= 900
     const unsigned qBarriers = barriers + (WARPS * STAGES * 2 * 8);
     const unsigned ringBarriers = barriers + (warp * STAGES * 2 * 8);
-    if (lane < STAGES * 2)
-    {
-        barrier_init(ringBarriers + (lane * 8), 1);
-        barrier_init_fence();
-    }
     if (thread < 2)
     {
         barrier_init(qBarriers + (thread * 8), 1);
+    }
+    if (lane < STAGES * 2)
+    {
+        barrier_init(ringBarriers + (lane * 8), 1);
         barrier_init_fence();
     }
     __syncwarp();
@@ -581,7 +586,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
 #endif
     if (thread == 0)
     {
-        merged[0] = merged[1] = arrived[0] = arrived[1] = 0;
+        arrived[0] = arrived[1] = 0;
 #if __CUDA_ARCH__ >= 900
         qUnit = firstUnit;
 #endif
@@ -881,10 +886,11 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
         float* const staging = (float*)(shared + StagingStart + (buffer * StagingBytes));
         float2* const sums = (float2*)(shared + SumsStart + (buffer * SumsBytes));
         // The piece before in this buffer must have left it.
-        while (merged[buffer] < (STAGING == 2 ? piece >> 1 : piece))
+        const int use = STAGING == 2 ? piece >> 1 : piece;
+        if (use > 0)
         {
+            barrier_wait(stagingEmpty + (buffer * 8), (use - 1) & 1);
         }
-        __syncwarp();
 #pragma unroll
         for (int offset = 4; offset < 32; offset <<= 1)
         {
@@ -932,12 +938,11 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
         else
         {
             int before = 0;
-            __threadfence_block();
+            barrier_arrive(stagingFull + (buffer * 8));
             __syncwarp();
             if (lane == 0)
             {
                 before = atomicAdd(&arrived[buffer], 1);
-                __threadfence_block();
             }
             before = __shfl_sync(~0u, before, 0);
             if (before != WARPS - 1)
@@ -945,6 +950,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
                 unit = end;
                 continue;
             }
+            barrier_wait(stagingFull + (buffer * 8), use & 1);
 #if __CUDA_ARCH__ >= 900
             if (lane == 0)
             {
@@ -1010,9 +1016,8 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
             if (lane == 0)
             {
                 arrived[buffer] = 0;
-                __threadfence_block();
-                merged[buffer]++;
             }
+            barrier_arrive(stagingEmpty + (buffer * 8));
         }
         unit = end;
     }

@@ -1,15 +1,16 @@
-// Turns the first 2 * half elements of every head of q and k in place and stores k and v in the token's page, each slab [page size][head dim] of KV.
+// Turns the first 2 * half elements of every head of q and k in place and stores k and v in the token's page, each slab [page size][head dim] of KV, 16-bit types in the order of kv_order.cuh.
 // qkv: [tokens, heads*d | kvHeads*d | kvHeads*d]. Grid: one block a token. Bytes: tokens * (qkv columns * 8 + kvHeads * d * 2 * sizeof(KV)).
 // Defines: KV (type of the pages).
 #include "common.cuh"
 #include "bf16.cuh"
+#include "kv_order.cuh"
 using kv_t = stored<KV>::type;
 
 struct Params {
   RowsView qkv;
   RowsView rotary;  // [tokens, half | half]: cosines, sines
   kv_t* keys;
-  kv_t* values;
+  kv_t* values;     // null: values lie in the keys, and qkv has no third part
   const int* positions;
   const int* row_starts;
   const int* table_starts;
@@ -45,8 +46,8 @@ KERNEL rotate_and_store(const __grid_constant__ Params p) {
   const float* values = keys + (long long)p.kv_heads * p.head_dim;
   for (int i = threadIdx.x; i < p.kv_heads * p.head_dim; i += THREADS) {
     const int head = i / p.head_dim, e = i % p.head_dim;
-    const long long at = ((page * p.kv_heads + head) * p.page_size + position % p.page_size) * p.head_dim + e;
+    const long long at = ((page * p.kv_heads + head) * p.page_size + position % p.page_size) * p.head_dim + (KV == TYPE_F32 ? e : kv_place(position, e, p.head_dim));
     p.keys[at] = from_float<kv_t>(keys[i]);
-    p.values[at] = from_float<kv_t>(values[i]);
+    if (p.values != nullptr) p.values[at] = from_float<kv_t>(values[i]);
   }
 }

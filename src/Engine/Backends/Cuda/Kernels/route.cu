@@ -1,4 +1,5 @@
-// The experts of each token: scores (softmax or sigmoid of the logits), the best `chosen` by score + correction within the best groups, the lower index among equals; their weights.
+// The experts of each token: scores (softmax or sigmoid of the logits), the best `chosen` by score + correction within the best groups, the lower index among equals;
+// their weights, times a factor of each expert.
 // Grid: one block of one warp a token. What is not a number counts as the lowest. Dynamic shared memory: (2 * experts + groups) floats.
 // Bytes: tokens * (experts + 2 * chosen) * 4.
 #include "common.cuh"
@@ -7,6 +8,7 @@ struct Params {
   RowsView logits;
   RowsView weights;         // [tokens, chosen]
   const float* correction;  // [experts], or null
+  const float* factors;     // [experts] on the weights, or null
   int* ids;                 // [tokens, chosen]
   int experts;
   int chosen;
@@ -83,7 +85,7 @@ KERNEL route(const __grid_constant__ Params p) {
       __syncwarp();
     }
     for (int e = lane; e < p.experts; e += 32)
-      if (groups[e / size] != INFINITY) candidates[e] = 0;
+      if (groups[e / size] != INFINITY) candidates[e] = -INFINITY;
     __syncwarp();
   }
   int* ids = p.ids + (long long)blockIdx.x * p.chosen;
@@ -100,6 +102,6 @@ KERNEL route(const __grid_constant__ Params p) {
     total += scores[e];
     __syncwarp();
   }
-  const float factor = p.normalised ? 1.0f / total : 1.0f;
-  for (int c = lane; c < p.chosen; c += 32) weights[c] = weights[c] * factor * p.scale;
+  const float factor = (p.normalised ? 1.0f / total : 1.0f) * p.scale;
+  for (int c = lane; c < p.chosen; c += 32) weights[c] = weights[c] * factor * (p.factors == nullptr ? 1.0f : p.factors[ids[c]]);
 }

@@ -125,11 +125,6 @@ internal sealed class KeyMode(ObjectFrame frame) : TextMode(frame.Context.Progra
             return false;
         }
 
-        if (!_plan.HasPatterns)
-        {
-            return true;
-        }
-
         // One character of the range, then whatever keeps a key alive: tried with the first and the last, and one in between.
         return Lives(key, first) || Lives(key, last) || Lives(key, first + ((last - first) / 2)) || SomeLives(key, first, last);
     }

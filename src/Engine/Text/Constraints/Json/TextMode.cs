@@ -413,6 +413,12 @@ internal sealed class NumberMode(Context context, TextState text) : TextMode(con
         return !after.IsDead && after.CanEnd;
     }
 
+    public override void Tokens(in Cursor at, List<(int Id, Cursor Next)> tokens)
+    {
+        var after = Close(at);
+        after.Mode?.Tokens(after, tokens);
+    }
+
     protected override Cursor Close(in Cursor at) => text.CanClose(at.Value, out var failed) ? at.Stack!.Return(failed) : default;
 
     protected override bool AllowsAny(int state, int first, int last) => false;

@@ -20,7 +20,7 @@ internal sealed class AddedVocabulary
         _special = new bool[IdLimit];
         _skipped = new bool[IdLimit];
         List<(string, AddedToken)> raw = [], normalized = [];
-        var scratch = normalizer is null ? null : new EncodeState();
+        var scratch = normalizer is not null && tokens.Any(token => token.Normalized) ? new EncodeState() : null;
         foreach (var token in tokens)
         {
             _ids[token.Content] = token.Id;

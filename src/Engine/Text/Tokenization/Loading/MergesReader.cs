@@ -43,7 +43,7 @@ internal sealed class MergesReader
         }
         else
         {
-            TwoThreads.Run(() => reader.ReadPart(start, list.Middle, 0), () => reader.ReadPart(list.Middle, list.End, list.MiddleIndex));
+            TwoThreads.Run(file.Bytes.Length, () => reader.ReadPart(start, list.Middle, 0), () => reader.ReadPart(list.Middle, list.End, list.MiddleIndex));
         }
 
         return new MergeList(reader._pairs, reader._merged);

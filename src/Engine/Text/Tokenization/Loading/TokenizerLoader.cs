@@ -42,7 +42,7 @@ internal sealed class TokenizerLoader
 
     private TokenizerParts Build()
     {
-        TwoThreads.Run(ReadFile, ReadVocabulary);
+        TwoThreads.Run(_file.Bytes.Length, ReadFile, ReadVocabulary);
         var vocabulary = _vocabulary ?? throw TokenizerErrors.Format("InvalidField", "tokenizer.json: model.vocab is missing.");
         var reader = new ModelReader(_file, vocabulary, _scores);
         _addedTokens = AddedTokensReader.WithIds(_addedTokens, vocabulary);
@@ -52,6 +52,7 @@ internal sealed class TokenizerLoader
         AddedVocabulary? added = null;
         DecodePipeline? decoding = null;
         TwoThreads.Run(
+            _file.Bytes.Length,
             () => model = reader.Build(merges, _endsInBytes),
             () =>
             {

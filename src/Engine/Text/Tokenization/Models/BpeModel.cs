@@ -24,7 +24,9 @@ internal sealed class BpeModel : TokenModel
     private readonly int _unknown = NoId;
     private readonly int[] _symbolOfByte = new int[256];
     private readonly int[] _fallbackOfByte = new int[256];
-    private readonly SymbolTable _symbols;
+
+    // Of characters; null where bytes are the symbols.
+    private readonly SymbolTable? _symbols;
     private readonly PairFilter? _pairs;
 
     public BpeModel(Vocabulary vocabulary, MergeTable merges, BpeOptions options)
@@ -46,7 +48,7 @@ internal sealed class BpeModel : TokenModel
             _fallbackOfByte[b] = vocabulary.Find(utf8[..length]);
         }
 
-        _symbols = new SymbolTable(vocabulary);
+        _symbols = options.BytesAreSymbols ? null : new SymbolTable(vocabulary);
         var affixes = !string.IsNullOrEmpty(options.ContinuingSubwordPrefix) || !string.IsNullOrEmpty(options.EndOfWordSuffix);
         HasAffixes = affixes;
         if (!options.BytesAreSymbols && !options.IgnoreMerges && !affixes)
@@ -71,7 +73,7 @@ internal sealed class BpeModel : TokenModel
         for (var i = 0; i < piece.Length;)
         {
             var codePoint = CodePoints.At(piece, i, out var length);
-            if (previous >= 0 && !_pairs.MayMerge(previous, codePoint) && _symbols.Find(previous) >= 0 && _symbols.Find(codePoint) >= 0)
+            if (previous >= 0 && !_pairs.MayMerge(previous, codePoint) && _symbols!.Find(previous) >= 0 && _symbols.Find(codePoint) >= 0)
             {
                 EncodeWord(piece[start..i], state);
                 start = i;
@@ -183,7 +185,7 @@ internal sealed class BpeModel : TokenModel
         for (var i = 0; i < word.Length;)
         {
             var codePoint = CodePoints.At(word, i, out var length);
-            var id = _symbols.Find(codePoint);
+            var id = _symbols!.Find(codePoint);
             if (id >= 0)
             {
                 symbols.Known(id);

@@ -45,8 +45,9 @@ internal sealed class WordPieceModel(Vocabulary vocabulary, string unknownToken,
     private bool TrySplit(ReadOnlySpan<byte> word, EncodeState state)
     {
         // No token is longer than the longest, so no more of the word needs a look.
-        var buffer = new byte[checked(_prefix.Length + Math.Min(word.Length, Vocabulary.LongestText))];
-        _prefix.CopyTo(buffer, 0);
+        var size = checked(_prefix.Length + Math.Min(word.Length, Vocabulary.LongestText));
+        var buffer = size <= 512 ? stackalloc byte[512] : new byte[size];
+        _prefix.CopyTo(buffer);
         for (var start = 0; start < word.Length;)
         {
             var rest = word[start..];
@@ -65,8 +66,8 @@ internal sealed class WordPieceModel(Vocabulary vocabulary, string unknownToken,
                 }
                 else
                 {
-                    rest[..length].CopyTo(buffer.AsSpan(_prefix.Length));
-                    id = Vocabulary.FindOrdinary(buffer.AsSpan(0, _prefix.Length + length));
+                    rest[..length].CopyTo(buffer[_prefix.Length..]);
+                    id = Vocabulary.FindOrdinary(buffer[..(_prefix.Length + length)]);
                 }
 
                 if (id >= 0)

@@ -1,0 +1,120 @@
+using KvPrefetch.Engine.Backends.Cuda.Driver;
+using KvPrefetch.Engine.Numerics;
+
+namespace KvPrefetch.Engine.Backends.Cuda;
+
+/// <summary>Attention: sequences with one row by a decode kernel where one fits, all others by the plain kernel.</summary>
+internal sealed unsafe partial class CudaBackend
+{
+    private readonly Dictionary<DecodeVariant, (DecodeAttention Kernel, DeviceMemory Records)> _decodes = [];
+    private readonly Dictionary<int, PaperAttention> _papers = [];
+
+    /// <summary>What decode attention asks for ahead.</summary>
+    public PrefetchPolicy Prefetch => (_options.Prefetch, _options.Attention) switch
+    {
+        (_, AttentionKernel.Reference) or (PrefetchPolicy.Off, _) => PrefetchPolicy.Off,
+        (PrefetchPolicy.L2, _) => PrefetchPolicy.L2,
+        _ => _context.Architecture >= 90 && _options.Attention == AttentionKernel.Prefetch ? PrefetchPolicy.Rings : PrefetchPolicy.Off,
+    };
+
+    private PrefetchMode Mode => Prefetch switch { PrefetchPolicy.L2 => PrefetchMode.L2, PrefetchPolicy.Rings => PrefetchMode.Rings, _ => PrefetchMode.Off };
+
+    public void PagedAttention(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape)
+    {
+        var single = step.TokenCount == step.SequenceCount;
+        var decodes = (single || step.SequenceCount > 1) && Decodes(step, q, output, shape);
+        if (decodes)
+        {
+            Decode(step, layer, q, output, shape, single);
+        }
+
+        if (decodes && single)
+        {
+            return;
+        }
+
+        var parameters = new AttentionParams
+        {
+            Q = new(q),
+            Output = new(output),
+            Keys = step.Pages.Keys(layer).Address,
+            Values = step.Pages.Values(layer).Address,
+            Positions = At(step.Positions),
+            RowStarts = At(step.RowStarts),
+            TableStarts = At(step.TableStarts(layer)),
+            Tables = At(step.BlockTables),
+            Sinks = shape.Sinks?.Address ?? 0,
+            Sequences = step.SequenceCount,
+            Group = shape.Heads / shape.KvHeads,
+            KvHeads = shape.KvHeads,
+            PageSize = step.Pages.PageSize,
+            Window = shape.Window,
+            GrowthLength = Math.Max(1, shape.Growth.Length),
+            GrowthBeta = shape.Growth.Beta,
+            Scale = shape.Scale,
+            SoftCap = shape.SoftCap,
+            OnlySeveral = decodes ? 1 : 0,
+        };
+        Kernel(CudaKernels.PagedAttention(_options.KvType, shape.HeadDim, shape.ValuesInKeys)).Launch(_stream, step.TokenCount, shape.Heads, 1, parameters);
+    }
+
+    /// <summary>Whether a decode kernel can take the step's sequences of one row.</summary>
+    private bool Decodes(in StepInputs step, Rows q, Rows output, AttentionShape shape) =>
+        _options.Attention != AttentionKernel.Reference
+        && shape.ValuesInKeys == 0
+        && _options.KvType is DType.F16 or DType.BF16
+        && shape.HeadDim % 16 == 0 && shape.HeadDim <= 256
+        && step.Pages.PageSize == 16 && step.SequenceCount <= DecodeAttention.MaxSequences
+        && (q.Stride | q.Column | output.Stride | output.Column) % 4 == 0;
+
+    private void Decode(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape, bool single)
+    {
+        RowsView from = new(q), to = new(output);
+        var inputs = new PagedAttentionInputs
+        {
+            Q = from.Data,
+            QStride = from.Stride,
+            Output = to.Data,
+            OutputStride = to.Stride,
+            Keys = step.Pages.Keys(layer).Address,
+            Values = step.Pages.Values(layer).Address,
+            Positions = At(step.Positions),
+            RowStarts = single ? 0 : At(step.RowStarts),
+            BlockTableStarts = At(step.TableStarts(layer)),
+            BlockTables = At(step.BlockTables),
+            Sequences = step.SequenceCount,
+            Shape = shape,
+        };
+        var type = _options.KvType == DType.F16 ? 1 : 2;
+        if (_options.Attention == AttentionKernel.Paper)
+        {
+            if (!_papers.TryGetValue(shape.HeadDim, out var paper))
+            {
+                _papers[shape.HeadDim] = paper = new PaperAttention(_kernels, shape.HeadDim, type, Mode, _options.PrefetchDistance);
+            }
+
+            paper.Launch(_stream, inputs);
+            return;
+        }
+
+        var variant = new DecodeVariant(shape.HeadDim, shape.Heads / shape.KvHeads, type, SoftCap: shape.SoftCap != 0, FixedSplit: _options.BatchInvariant ? DecodeAttention.FixedSplitPages : 0,
+            Prefetch: Mode, Distance: _options.PrefetchDistance);
+        if (!_decodes.TryGetValue(variant, out var decode))
+        {
+            var kernel = new DecodeAttention(_context, _kernels, variant);
+            decode = (kernel, Records(kernel.RecordBytes(shape.KvHeads, step.Pages.TotalPages)));
+            _decodes.Add(variant, decode);
+        }
+
+        decode.Kernel.Launch(_stream, inputs, decode.Records.Value);
+    }
+
+    /// <summary>Memory of ones, as the kernel wants to find it and leaves it.</summary>
+    private DeviceMemory Records(long bytes)
+    {
+        var memory = DeviceMemory.Allocate(_context, bytes, "partial results of attention");
+        _allocated.Add(memory);
+        _context.Check(_context.Driver.MemsetD8Async(memory.Value, 0xff, checked((nuint)bytes), _stream.Value), "memory was filled");
+        return memory;
+    }
+}

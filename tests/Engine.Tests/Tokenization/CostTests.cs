@@ -1,0 +1,84 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using KvPrefetch.Engine.Text.Tokenization;
+
+namespace KvPrefetch.Tests.Tokenization;
+
+/// <summary>What encoding and decoding cost: time that grows with the text and no faster, no garbage by the token.</summary>
+public sealed class CostTests
+{
+    private const int Small = 256 << 10;
+    private const int Large = 1 << 20;
+
+    public static IEnumerable<TheoryDataRow<string>> Rows => TokenizerAssets.Rows;
+
+    [Theory]
+    [MemberData(nameof(Rows))]
+    public void TK08_four_times_the_text_takes_about_four_times_as_long(string name)
+    {
+        var tokenizer = TokenizerAssets.Load(name);
+        foreach (var text in new[] { Prose(Large), Letters(Large) })
+        {
+            // Quadratic would be 16; the rest is for other work on the machine and for caches that the larger text leaves.
+            Assert.InRange(Seconds(tokenizer, text) / Seconds(tokenizer, text[..Small]), 0, 11);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Rows))]
+    public void Encoding_allocates_nothing_by_the_token(string name)
+    {
+        var tokenizer = TokenizerAssets.Load(name);
+        var text = Prose(Small) + Letters(5000);
+        // The scratch buffers grow at first, and change places.
+        var count = 0;
+        for (var i = 0; i < 4; i++)
+        {
+            count = tokenizer.CountTokens(text);
+        }
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Equal(count, tokenizer.CountTokens(text));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 4096);
+        before = GC.GetAllocatedBytesForCurrentThread();
+        var ids = tokenizer.Encode(text);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, (ids.Length * sizeof(int)) + 4096);
+    }
+
+    // The better of two runs.
+    private static double Seconds(Tokenizer tokenizer, string text)
+    {
+        var best = double.MaxValue;
+        for (var i = 0; i < 2; i++)
+        {
+            var watch = Stopwatch.StartNew();
+            Assert.True(tokenizer.CountTokens(text) > 0);
+            best = Math.Min(best, watch.Elapsed.TotalSeconds);
+        }
+
+        return best;
+    }
+
+    private static string Prose(int length)
+    {
+        var random = new Random(5);
+        var text = new StringBuilder(length + 64);
+        while (text.Length < length)
+        {
+            text.Append(Letters(1 + random.Next(9), random)).Append(random.Next(9) switch { 0 => ", ", 1 => ".\n", 2 => random.Next(9999).ToString(CultureInfo.InvariantCulture), 3 => " 你好 ", _ => " " });
+        }
+
+        return text.ToString(0, length);
+    }
+
+    private static string Letters(int length) => Letters(length, new Random(6));
+
+    private static string Letters(int length, Random random) => string.Create(length, random, static (span, random) =>
+    {
+        foreach (ref var c in span)
+        {
+            c = "etaoinshrdlu"[random.Next(12)];
+        }
+    });
+}

@@ -93,6 +93,13 @@ internal sealed class KeyMode(ObjectFrame frame) : TextMode(frame.Context.Progra
         }
     }
 
+    /// <summary>Known keys aside: what stays alive without them does so with them.</summary>
+    protected override int Widest(int state)
+    {
+        var key = frame.TracksKeys ? state : _plan.WithoutNames(state);
+        return frame.TracksKeys || frame.IsKeyAlive(key) ? key : -1;
+    }
+
     protected override Cursor Close(in Cursor at)
     {
         var (key, text) = frame.TracksKeys ? _tracked[at.Value] : (at.Value, "");

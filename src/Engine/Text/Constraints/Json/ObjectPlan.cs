@@ -170,6 +170,9 @@ internal sealed class ObjectPlan
         return (low, high, depth);
     }
 
+    /// <summary>The same state as if no key were known by name.</summary>
+    public int WithoutNames(int key) => Key(0, 0, 0, _keys[key].Patterns);
+
     /// <summary>The key is at the start of a character, and patterns do not matter.</summary>
     public bool IsPlain(int key) => !HasPatterns && _patternStates[_keys[key].Patterns][0] == _pool.AnyText;
 

@@ -46,6 +46,9 @@ internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
         }
     }
 
+    /// <summary>A state that takes nothing that this one does not take, and has fewer states behind it; -1 where nothing is known of it.</summary>
+    protected virtual int Widest(int state) => state;
+
     /// <summary>Behind the closing quote.</summary>
     protected abstract Cursor Close(in Cursor at);
 
@@ -79,7 +82,8 @@ internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
     /// <summary>Whether every text keeps it alive: then tokens need not be looked at one by one.</summary>
     private bool TakesAny(int state)
     {
-        if (!ReferenceEquals(OwnBytes, s_string))
+        state = Widest(state);
+        if (state < 0 || !ReferenceEquals(OwnBytes, s_string))
         {
             return false;
         }
@@ -134,6 +138,12 @@ internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
     private bool TakesWords(int state)
     {
         const int maxStates = 12;
+        state = Widest(state);
+        if (state < 0)
+        {
+            return false;
+        }
+
         if (_words.TryGetValue(state, out var known))
         {
             return known;

@@ -553,7 +553,7 @@ internal sealed class RegexSyntax
             first = false;
             if (_dialect == RegexDialect.Unicode && Peek == '[' && _at + 1 < _text.Length && _text[_at + 1] == ':')
             {
-                var end = _text.IndexOf(":]", _at, StringComparison.Ordinal);
+                var end = _text.IndexOf(":]", _at + 2, StringComparison.Ordinal);
                 if (end < 0)
                 {
                     throw Invalid("the name of a class has no end");

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using KvPrefetch.Engine;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Backends.Cpu;
 using KvPrefetch.Engine.Numerics;
@@ -14,12 +15,12 @@ internal static class PairedLinear
     private const int Rounds = 15;
 
     /// <summary>The first is what the others are compared with.</summary>
-    private static readonly (string Name, ProductArithmetic Arithmetic, ProductKernels Kernels)[] Kinds =
+    private static readonly (string Name, Arithmetic Arithmetic, ProductKernels Kernels)[] Kinds =
     [
-        ("exact, managed", ProductArithmetic.Exact, ProductKernels.Managed),
-        ("fast, managed", ProductArithmetic.Fast, ProductKernels.Managed),
-        ("fast, vdpbf16ps", ProductArithmetic.Fast, ProductKernels.VectorDots),
-        ("fast, tiles", ProductArithmetic.Fast, ProductKernels.Tiles),
+        ("exact, managed", Arithmetic.Exact, ProductKernels.Managed),
+        ("fast, managed", Arithmetic.Fast, ProductKernels.Managed),
+        ("fast, vdpbf16ps", Arithmetic.Fast, ProductKernels.VectorDots),
+        ("fast, tiles", Arithmetic.Fast, ProductKernels.Tiles),
     ];
 
     public static string Run(int threads)

@@ -10,7 +10,7 @@ internal sealed record Figures(double LoadMs, double FirstTokenMs, double Prefil
 internal static class Programs
 {
     public static Figures RunOurs(Settings settings) =>
-        Read(Start(Environment.ProcessPath!, ["--ours", "--model", settings.Model, .. settings.Shared()], Environment.CurrentDirectory));
+        Read(Start(Environment.ProcessPath!, ["--ours", "--model", settings.Model, "--arithmetic", settings.Arithmetic, .. settings.Shared()], Environment.CurrentDirectory));
 
     public static Figures RunPeer(Settings settings) =>
         Read(Start("node", [Path.GetFullPath(settings.Peer!), Path.GetFullPath(settings.Gguf), .. settings.Shared()], settings.PeerFolder));
@@ -23,7 +23,7 @@ internal static class Programs
         using var process = Start(program,
         [
             "--model", settings.Model, "--prompt-ids", string.Join(',', settings.Prompt(0)), "--ids", "--temperature", "0", "--max-tokens", "1",
-            "--threads", settings.Threads.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            "--arithmetic", settings.Arithmetic, "--threads", settings.Threads.ToString(System.Globalization.CultureInfo.InvariantCulture),
         ], Environment.CurrentDirectory, quiet: true);
         var first = process.StandardOutput.Read();
         var elapsed = Stopwatch.GetElapsedTime(start).TotalMilliseconds;

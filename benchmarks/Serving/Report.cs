@@ -14,7 +14,7 @@ internal static class Report
         var bytes = WeightBytes.PerToken(settings.Model);
         var text = new StringBuilder();
         text.Append(Invariant($"# Serving: {Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(settings.Model)))}\n\n"));
-        text.Append(Invariant($"{settings.PromptTokens}-token prompt, {settings.NewTokens} new tokens, greedy, {settings.Sequences} request(s) at once, {settings.Threads} threads; "));
+        text.Append(Invariant($"{settings.PromptTokens}-token prompt, {settings.NewTokens} new tokens, greedy, {settings.Sequences} request(s) at once, {settings.Threads} threads, arithmetic {settings.Arithmetic}; "));
         text.Append(Invariant($"medians of {rounds.Count} rounds of {settings.Repeat} repetitions, both programs in turn (ratio: median over the rounds, smallest to largest).\n\n"));
         text.Append("| what | KvPrefetch.AI | llama.cpp | ratio |\n|---|---:|---:|---:|\n");
         Row("decode, tokens/s", round => round.Ours.DecodeTokensPerSecond, round => round.Peer?.DecodeTokensPerSecond);

@@ -18,6 +18,7 @@ internal sealed record Settings
           --sequences N        requests at once, default 1
           --repeat N           repetitions inside each program, median taken, default 3
           --rounds N           both programs in turn, default 5
+          --arithmetic KIND    exact or fast, ours alone; default exact
           --output FILE        markdown, default benchmarks/results/serving.md
         """;
 
@@ -31,6 +32,7 @@ internal sealed record Settings
     public int Sequences { get; init; } = 1;
     public int Repeat { get; init; } = 3;
     public int Rounds { get; init; } = 5;
+    public string Arithmetic { get; init; } = "exact";
     public string? Output { get; init; }
 
     /// <summary>True in the child process that measures us.</summary>
@@ -58,6 +60,7 @@ internal sealed record Settings
             Sequences = Number("--sequences", 1),
             Repeat = Number("--repeat", 3),
             Rounds = Number("--rounds", 5),
+            Arithmetic = Text("--arithmetic") is not { } kind ? "exact" : kind is "exact" or "fast" ? kind : throw new FormatException("--arithmetic can be exact or fast."),
             Output = Text("--output"),
             IsOurs = given.Remove("--ours"),
         };

@@ -18,6 +18,7 @@ internal sealed record ChatArguments
     public int[]? PromptIds { get; private init; }
     public bool StatsAsJson { get; private init; }
     public ComputeBackend Backend { get; private init; }
+    public Arithmetic Arithmetic { get; private init; }
     public int? Threads { get; private init; }
     public bool Describe { get; private init; }
     public bool Help { get; private init; }
@@ -38,6 +39,7 @@ internal sealed record ChatArguments
         new("--prompt-ids", "1,2,3", "these tokens as the prompt; with --ids no tokenizer is needed", (a, v) => a with { PromptIds = TokenIds(v) }),
         new("--stats", "json", "figures of each answer as one line of JSON on standard error", (a, v) => v == "json" ? a with { StatsAsJson = true } : throw new OptionException($"--stats can only be 'json', not '{Shortened(v)}'.")),
         new("--backend", "NAME", "auto, cpu or cuda; default: auto, the card where there is one", (a, v) => a with { Backend = Computing(v) }),
+        new("--arithmetic", "KIND", "exact or fast (activations rounded to bfloat16 on the processor); default: exact", (a, v) => a with { Arithmetic = Kind(v) }),
         new("--threads", "N", "threads that compute; default: the physical cores this process may use", (a, v) => a with { Threads = (int)Whole("--threads", v, 1, 1024) }),
         new("--describe", null, "say what the folder holds and what memory it needs, without loading weights, and exit", (a, _) => a with { Describe = true }),
         new("--help", null, "show this", (a, _) => a with { Help = true }),
@@ -99,6 +101,13 @@ internal sealed record ChatArguments
         "cpu" => ComputeBackend.Cpu,
         "cuda" => ComputeBackend.Cuda,
         _ => throw new OptionException($"--backend can be auto, cpu or cuda, not '{Shortened(value)}'."),
+    };
+
+    private static Arithmetic Kind(string value) => value switch
+    {
+        "exact" => Arithmetic.Exact,
+        "fast" => Arithmetic.Fast,
+        _ => throw new OptionException($"--arithmetic can be exact or fast, not '{Shortened(value)}'."),
     };
 
     private static long Whole(string name, string text, long least, long most) =>

@@ -12,7 +12,7 @@ internal static class BackendChoice
     {
         IBackend Cpu() => CpuBackend.Create(
             options.Threads,
-            arithmetic: options.Arithmetic == Arithmetic.Fast ? ProductArithmetic.Fast : ProductArithmetic.Exact,
+            arithmetic: options.Arithmetic,
             kernels: options.CpuKernels == CpuKernels.Managed ? ProductKernels.Managed : ProductKernels.Auto);
         IBackend Cuda() => CudaBackend.Create(new CudaOptions
         {

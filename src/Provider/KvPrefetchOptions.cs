@@ -31,6 +31,10 @@ public sealed class KvPrefetchOptions : IValidatableObject
     [Bounds(0, 255, "number of the CUDA device")]
     public int DeviceIndex { get; set; }
 
+    /// <summary>What products with weights do to activations on the processor: <see cref="Arithmetic.Exact"/> by default; <see cref="Arithmetic.Fast"/> makes prompts and batches several times faster
+    /// on processors with matrix tiles (AMX).</summary>
+    public Arithmetic Arithmetic { get; set; }
+
     /// <summary>Threads that compute; 0 takes the physical cores that this process may use.</summary>
     [Bounds(0, 1024, "threads that compute; 0 takes the physical cores that this process may use")]
     public int Threads { get; set; }
@@ -76,6 +80,11 @@ public sealed class KvPrefetchOptions : IValidatableObject
             yield return new ValidationResult($"{(int)Backend} is unknown; set it to {string.Join(", ", Enum.GetNames<ComputeBackend>())}.", [nameof(Backend)]);
         }
 
+        if (!Enum.IsDefined(Arithmetic))
+        {
+            yield return new ValidationResult($"{(int)Arithmetic} is unknown; set it to {string.Join(", ", Enum.GetNames<Arithmetic>())}.", [nameof(Arithmetic)]);
+        }
+
         if (!Enum.IsDefined(WarmUp))
         {
             yield return new ValidationResult($"{(int)WarmUp} is unknown; set it to {string.Join(", ", Enum.GetNames<WarmUpMode>())}.", [nameof(WarmUp)]);
@@ -89,6 +98,7 @@ public sealed class KvPrefetchOptions : IValidatableObject
     internal EngineOptions ToEngineOptions(Action<string> log) => new()
     {
         Backend = Backend,
+        Arithmetic = Arithmetic,
         DeviceIndex = DeviceIndex,
         Threads = Threads,
         ContextLength = ContextLength,

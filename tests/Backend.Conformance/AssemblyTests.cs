@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Iced.Intel;
+using KvPrefetch.Engine;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Backends.Cpu;
 using KvPrefetch.Engine.Backends.Cpu.Assembly;
@@ -104,7 +105,7 @@ public sealed unsafe class AssemblyTests(ITestOutputHelper output)
         var caught = 0;
         var thread = new Thread(() =>
         {
-            using var backend = CpuBackend.Create(1, arithmetic: ProductArithmetic.Fast, kernels: ProductKernels.Tiles);
+            using var backend = CpuBackend.Create(1, arithmetic: Arithmetic.Fast, kernels: ProductKernels.Tiles);
             var weights = new ushort[32 * 64];
             fixed (ushort* pointer = weights)
             {
@@ -138,7 +139,7 @@ public sealed unsafe class AssemblyTests(ITestOutputHelper output)
         const int Rows = 512, Outputs = 208, Inputs = 576;
         var random = new Random(5);
         ushort[] weights = [.. Enumerable.Range(0, Outputs * Inputs).Select(_ => FloatFormats.SingleToBFloat16((float)random.NextDouble() - 0.5f))];
-        using var backend = CpuBackend.Create(2, arithmetic: ProductArithmetic.Fast, kernels: Enum.Parse<ProductKernels>(kernels));
+        using var backend = CpuBackend.Create(2, arithmetic: Arithmetic.Fast, kernels: Enum.Parse<ProductKernels>(kernels));
         Rows all = backend.AllocateRows(Rows, Inputs), alone = backend.AllocateRows(1, Inputs), together = backend.AllocateRows(Rows, Outputs), single = backend.AllocateRows(1, Outputs);
         for (var row = 0; row < Rows; row++)
         {
@@ -186,7 +187,7 @@ public sealed unsafe class AssemblyTests(ITestOutputHelper output)
 
     private static string Name(ProductKernels kernels)
     {
-        using var backend = CpuBackend.Create(1, arithmetic: ProductArithmetic.Fast, kernels: kernels);
+        using var backend = CpuBackend.Create(1, arithmetic: Arithmetic.Fast, kernels: kernels);
         return backend.Name;
     }
 

@@ -1,3 +1,4 @@
+using KvPrefetch.Engine;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Backends.Cpu;
 
@@ -33,7 +34,7 @@ public sealed class CpuFastConformance(ITestOutputHelper output) : BackendConfor
 {
     private protected override bool RoundsActivations => true;
 
-    private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: ProductArithmetic.Fast);
+    private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: Arithmetic.Fast);
 }
 
 /// <summary>The same by managed kernels.</summary>
@@ -41,7 +42,7 @@ public sealed class CpuFastManagedConformance(ITestOutputHelper output) : Backen
 {
     private protected override bool RoundsActivations => true;
 
-    private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: ProductArithmetic.Fast, kernels: ProductKernels.Managed);
+    private protected override IBackend Create() => CpuBackend.Create(2, arithmetic: Arithmetic.Fast, kernels: ProductKernels.Managed);
 }
 
 /// <summary>The same by vdpbf16ps, whether it is fast here or not.</summary>
@@ -49,5 +50,5 @@ public sealed class CpuFastDotsConformance(ITestOutputHelper output) : BackendCo
 {
     private protected override bool RoundsActivations => true;
 
-    private protected override IBackend Create() => CpuBackend.Create(3, arithmetic: ProductArithmetic.Fast, kernels: ProductKernels.VectorDots);
+    private protected override IBackend Create() => CpuBackend.Create(3, arithmetic: Arithmetic.Fast, kernels: ProductKernels.VectorDots);
 }

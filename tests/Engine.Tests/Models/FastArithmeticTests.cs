@@ -23,7 +23,7 @@ public sealed class FastArithmeticTests(ITestOutputHelper output)
         List<float[]>? expected = null;
         foreach (var chunk in (int[])[64, 5, 1])
         {
-            using var harness = new ModelHarness(folder, CpuBackend.Create(2, arithmetic: ProductArithmetic.Fast, kernels: Enum.Parse<ProductKernels>(kernels)), chunk);
+            using var harness = new ModelHarness(folder, CpuBackend.Create(2, arithmetic: Arithmetic.Fast, kernels: Enum.Parse<ProductKernels>(kernels)), chunk);
             var prompt = Enumerable.Range(0, 41).Select(i => (i * 31 + 7) % harness.Vocabulary).ToArray();
             var logits = harness.Greedy(prompt, 3, out _);
             expected ??= logits;
@@ -42,7 +42,7 @@ public sealed class FastArithmeticTests(ITestOutputHelper output)
         }
 
         using var plain = CpuBackend.Create(1);
-        using var fast = CpuBackend.Create(1, arithmetic: ProductArithmetic.Fast);
+        using var fast = CpuBackend.Create(1, arithmetic: Arithmetic.Fast);
         Assert.Equal(plain.Name, Name(Arithmetic.Exact, CpuKernels.Auto));
         Assert.Equal(plain.Name, Name(Arithmetic.Fast, CpuKernels.Managed));
         Assert.Equal(fast.Name, Name(Arithmetic.Fast, CpuKernels.Auto));
@@ -57,7 +57,7 @@ public sealed class FastArithmeticTests(ITestOutputHelper output)
         using var golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(TestAssets.Shared, "goldens", "smollm2", "generate.json")));
         var nll = golden.RootElement.GetProperty("nll");
         int[] ids = [.. nll.GetProperty("ids").EnumerateArray().Select(e => e.GetInt32())];
-        using var harness = new ModelHarness(TestAssets.SmolLM2, CpuBackend.Create(2, arithmetic: ProductArithmetic.Fast, kernels: Enum.Parse<ProductKernels>(kernels)));
+        using var harness = new ModelHarness(TestAssets.SmolLM2, CpuBackend.Create(2, arithmetic: Arithmetic.Fast, kernels: Enum.Parse<ProductKernels>(kernels)));
         double mean = harness.MeanNegativeLogLikelihood(ids), reference = nll.GetProperty("mean").GetDouble();
         output.WriteLine($"{mean:F5} for {reference:F5}: {(mean / reference) - 1:P3}");
         Assert.InRange((mean / reference) - 1, -0.002, 0.002);

@@ -6,7 +6,7 @@ namespace KvPrefetch.Engine.Backends.Cpu;
 /// <summary>Products whose activations are rounded to bfloat16.</summary>
 internal sealed unsafe partial class CpuBackend<TLanes, V>
 {
-    private readonly ProductArithmetic _arithmetic;
+    private readonly Arithmetic _arithmetic;
 
     /// <summary>Assembled kernels, at most one of the two kinds; null where managed ones serve.</summary>
     private readonly nint* _dots;
@@ -19,7 +19,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
     /// <summary>The rows as float32 of what their bfloat16 would be, where the arithmetic rounds.</summary>
     private Rows Rounded(Rows x, int rows)
     {
-        if (_arithmetic == ProductArithmetic.Exact)
+        if (_arithmetic == Arithmetic.Exact)
         {
             return x;
         }

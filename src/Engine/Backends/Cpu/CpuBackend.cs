@@ -21,7 +21,7 @@ internal static class CpuBackend
     /// <param name="width">Tests name a width; everybody else takes the default.</param>
     /// <param name="arithmetic">What products do to activations.</param>
     /// <param name="kernels">Which kernels serve.</param>
-    public static IBackend Create(int threads = 0, VectorWidth width = VectorWidth.Auto, ProductArithmetic arithmetic = ProductArithmetic.Exact, ProductKernels kernels = ProductKernels.Auto)
+    public static IBackend Create(int threads = 0, VectorWidth width = VectorWidth.Auto, Arithmetic arithmetic = Arithmetic.Exact, ProductKernels kernels = ProductKernels.Auto)
     {
         threads = threads > 0 ? threads : Processors.Physical;
         if (width == VectorWidth.Auto)
@@ -51,10 +51,10 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     private DeviceBuffer _arranged = DeviceBuffer.OnHost(DType.F32, 1);
     private DeviceBuffer _attentionScratch = DeviceBuffer.OnHost(DType.F32, 1);
 
-    public CpuBackend(int threads, ProductArithmetic arithmetic, ProductKernels kernels)
+    public CpuBackend(int threads, Arithmetic arithmetic, ProductKernels kernels)
     {
         (_pool, _arithmetic) = (WorkerPool.Rent(threads), arithmetic);
-        if (arithmetic == ProductArithmetic.Fast)
+        if (arithmetic == Arithmetic.Fast)
         {
             _tiles = kernels is ProductKernels.Auto or ProductKernels.Tiles ? AssembledKernels.Tiles : null;
             _dots = kernels == ProductKernels.VectorDots || (kernels == ProductKernels.Auto && _tiles is null && InstructionSets.Current.Bf16DotsAreFast) ? AssembledKernels.Dots : null;

@@ -1,15 +1,5 @@
 namespace KvPrefetch.Engine.Backends.Cpu;
 
-/// <summary>What products with weights do to activations. Within one backend a row's bits are the same in any batch, whichever it is.</summary>
-internal enum ProductArithmetic
-{
-    /// <summary>Nothing: float32.</summary>
-    Exact,
-
-    /// <summary>They are rounded to bfloat16 before each product, which is then summed in float32.</summary>
-    Fast,
-}
-
 /// <summary>Which kernels serve.</summary>
 internal enum ProductKernels
 {

@@ -61,6 +61,10 @@ public sealed class Grammar
     /// <summary>Any JSON object.</summary>
     public static Grammar AnyJsonObject(JsonSchemaOptions? options = null) => FromJsonSchema(Parse("{\"type\":\"object\"}"), options);
 
+    /// <summary>Texts of a small grammar: rules <c>name ::= "literal" | /regex/ other? (a | b)*</c>, of which <c>root</c> is the whole.</summary>
+    /// <exception cref="GrammarException">The grammar is malformed, too large, or calls itself without reading anything.</exception>
+    public static Grammar FromEbnf(string text) => new(EbnfSyntax.Parse(text));
+
     /// <summary>Pieces put together.</summary>
     /// <exception cref="GrammarException">A piece is malformed, not supported or too large.</exception>
     internal static Grammar FromPart(GrammarPart part) => new(part);

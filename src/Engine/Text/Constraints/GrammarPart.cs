@@ -71,9 +71,6 @@ internal sealed record RulePart(string Name) : GrammarPart
 /// <summary>How JSON is written and read under a schema.</summary>
 public sealed record JsonSchemaOptions
 {
-    /// <summary>White space wherever JSON allows it; false for none, which is what generation wants.</summary>
+    /// <summary>White space wherever JSON allows it, and every way of escaping; false for none and the shortest escapes, which is what generation wants.</summary>
     public bool FreeWhiteSpace { get; init; } = true;
-
-    /// <summary>Properties that the schema names come in the order in which it names them; others after them.</summary>
-    public bool DefinitionOrder { get; init; }
 }

@@ -15,13 +15,13 @@ public sealed class CostTests
 
     [Theory]
     [MemberData(nameof(Rows))]
-    public void TK08_four_times_the_text_takes_about_four_times_as_long(string name)
+    public void TK08_sixteen_times_the_text_takes_about_sixteen_times_as_long(string name)
     {
         var tokenizer = TokenizerAssets.Load(name);
         foreach (var text in new[] { Prose(Large), Letters(Large) })
         {
-            // Quadratic would be 16; the rest is for other work on the machine and for caches that the larger text leaves.
-            Assert.InRange(Seconds(tokenizer, text) / Seconds(tokenizer, text[..Small]), 0, 11);
+            // Quadratic would be 256; what is beyond 16 is for other work on the machine and for caches that the larger text leaves.
+            Assert.InRange(Seconds(tokenizer, text) / Seconds(tokenizer, text[..(Large / 16)]), 0, 80);
         }
     }
 
@@ -31,26 +31,28 @@ public sealed class CostTests
     {
         var tokenizer = TokenizerAssets.Load(name);
         var text = Prose(Small) + Letters(5000);
-        // The scratch buffers grow at first, and change places.
-        var count = 0;
-        for (var i = 0; i < 4; i++)
+        // Scratch buffers grow at first and change places, and the runtime allocates now and then for itself: garbage by the token would be there in every run.
+        long counting = long.MaxValue, encoding = long.MaxValue;
+        for (var i = 0; i < 8; i++)
         {
-            count = tokenizer.CountTokens(text);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            var count = tokenizer.CountTokens(text);
+            counting = Math.Min(counting, GC.GetAllocatedBytesForCurrentThread() - before);
+            before = GC.GetAllocatedBytesForCurrentThread();
+            var ids = tokenizer.Encode(text);
+            encoding = Math.Min(encoding, GC.GetAllocatedBytesForCurrentThread() - before - (ids.Length * sizeof(int)));
+            Assert.Equal(count, ids.Length);
         }
 
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        Assert.Equal(count, tokenizer.CountTokens(text));
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 4096);
-        before = GC.GetAllocatedBytesForCurrentThread();
-        var ids = tokenizer.Encode(text);
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, (ids.Length * sizeof(int)) + 4096);
+        Assert.InRange(counting, 0, 4096);
+        Assert.InRange(encoding, 0, 4096);
     }
 
-    // The better of two runs.
+    // The best of three runs.
     private static double Seconds(Tokenizer tokenizer, string text)
     {
         var best = double.MaxValue;
-        for (var i = 0; i < 2; i++)
+        for (var i = 0; i < 3; i++)
         {
             var watch = Stopwatch.StartNew();
             Assert.True(tokenizer.CountTokens(text) > 0);

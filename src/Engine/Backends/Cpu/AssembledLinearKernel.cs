@@ -4,7 +4,7 @@ namespace KvPrefetch.Engine.Backends.Cpu;
 
 /// <summary>Products of bfloat16 activations with bfloat16 weights by the kernels of <see cref="Bf16Dot"/>: tiles of up to six rows and four outputs along a panel of weights,
 /// eight outputs for a single row. Every tile gives an output the same bits.</summary>
-internal unsafe struct AssembledLinearKernel : IParallelJob
+internal unsafe struct AssembledLinearKernel : IExpertProduct<LinearTarget>
 {
     /// <summary>Outputs claimed at once when many rows share them.</summary>
     private const int ManyRowsPanelOutputs = 128;
@@ -25,10 +25,20 @@ internal unsafe struct AssembledLinearKernel : IParallelJob
     public LinearTarget* Targets;
     public int TargetCount;
 
+    readonly int IExpertProduct<LinearTarget>.TargetCount => TargetCount;
+
     /// <summary>Outputs to claim at once.</summary>
     public static int Grain(int rows, int inputs, int outputs, int threads) => rows <= Bf16Dot.MaxRows
         ? Math.Max(8, FewRowsPanelBytes / (inputs * sizeof(ushort)) & ~7)
         : Math.Min(ManyRowsPanelOutputs, Math.Max(8, outputs / (threads * 2) & ~7));
+
+    public void Take(int place, int rows, LinearTarget* targets)
+    {
+        X += (long)place * Inputs;
+        Output += place * OutputStride;
+        Rows = rows;
+        Targets = targets;
+    }
 
     /// <summary>An item is an output, over all targets side by side.</summary>
     public readonly void Run(int from, int end, int thread)
@@ -68,41 +78,6 @@ internal unsafe struct AssembledLinearKernel : IParallelJob
                 arguments.Weights += (nint)(arguments.Groups * width * pitch);
                 left -= (int)arguments.Groups * width;
             }
-        }
-    }
-}
-
-/// <summary>The same for all experts that have rows. An item is one output of one such expert.</summary>
-internal unsafe struct AssembledExpertKernel : IParallelJob
-{
-    /// <summary>The product as it would be for the first place; rows and targets are each expert's.</summary>
-    public AssembledLinearKernel Product;
-
-    /// <summary>Outputs of an expert, over its targets side by side.</summary>
-    public int Outputs;
-
-    /// <summary><c>[experts][targets]</c></summary>
-    public LinearTarget* Targets;
-
-    /// <summary><c>[experts + 1]</c>: first place of each expert.</summary>
-    public int* Starts;
-
-    /// <summary>Experts that have rows.</summary>
-    public int* Touched;
-
-    public readonly void Run(int from, int end, int thread)
-    {
-        var product = Product;
-        while (from < end)
-        {
-            var expert = Touched[from / Outputs];
-            int first = from % Outputs, last = Math.Min(Outputs, first + end - from);
-            product.X = Product.X + ((long)Starts[expert] * Product.Inputs);
-            product.Output = Product.Output + (Starts[expert] * Product.OutputStride);
-            product.Rows = Starts[expert + 1] - Starts[expert];
-            product.Targets = Targets + ((long)expert * Product.TargetCount);
-            product.Run(first, last, thread);
-            from += last - first;
         }
     }
 }

@@ -121,13 +121,13 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
         var rowsOfOne = (places + touchedCount - 1) / touchedCount;
         if (_dots is not null && experts[0][0].Matrix.Type == DType.BF16)
         {
-            var assembled = new AssembledExpertKernel { Product = Assembled(x, output, places, perExpert), Outputs = outputs, Targets = targets, Starts = starts, Touched = touched };
+            var assembled = new ExpertKernel<AssembledLinearKernel, LinearTarget> { Product = Assembled(x, output, places, perExpert), Outputs = outputs, Targets = targets, Starts = starts, Touched = touched };
             Share(ref assembled, checked(touchedCount * outputs), AssembledLinearKernel.Grain(rowsOfOne, x.Columns, outputs, Threads), (long)places * outputs * x.Columns);
             return;
         }
 
         var input = Arranged<TWeights>(Rounded(x, places), places, out var stride);
-        var job = new ExpertLinearKernel<TLanes, V, TWeights>
+        var job = new ExpertKernel<LinearKernel<TLanes, V, TWeights>, LinearTarget>
         {
             Product = new LinearKernel<TLanes, V, TWeights>
             {

@@ -53,7 +53,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             }
         }
 
-        var job = new PackedExpertKernel<TLanes, V> { Product = Product(Rounded(x, places), output, 0, perExpert, groups), Outputs = outputs, Targets = targets, Starts = starts, Touched = touched };
+        var job = new ExpertKernel<PackedLinearKernel<TLanes, V>, PackedTarget> { Product = Product(Rounded(x, places), output, 0, perExpert, groups), Outputs = outputs, Targets = targets, Starts = starts, Touched = touched };
         var items = checked(touchedCount * outputs);
         Share(ref job, items, PackedLinearKernel<TLanes, V>.Grain(items, Threads), (long)(places + (2 * touchedCount)) * outputs * x.Columns);
     }

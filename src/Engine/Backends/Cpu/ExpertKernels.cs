@@ -150,21 +150,33 @@ internal unsafe struct RouteKernel : IParallelJob
     }
 }
 
+/// <summary>A product whose rows and targets can be those of one expert.</summary>
+internal unsafe interface IExpertProduct<TTarget> : IParallelJob
+    where TTarget : unmanaged
+{
+    int TargetCount { get; }
+
+    /// <summary>Goes from the first place to an expert's.</summary>
+    /// <param name="place">The expert's first.</param>
+    /// <param name="rows">How many it has.</param>
+    /// <param name="targets">Its weights.</param>
+    void Take(int place, int rows, TTarget* targets);
+}
+
 /// <summary>The products of all experts that have rows. An item is one output of one such expert, computed for all of the expert's rows, so that a weight is read from memory once.
-/// Arithmetic is that of <see cref="LinearKernel{TLanes,V,TWeights}"/>.</summary>
-internal unsafe struct ExpertLinearKernel<TLanes, V, TWeights> : IParallelJob
-    where TLanes : ILanes<V>
-    where V : struct
-    where TWeights : IWeightReader<V>
+/// Arithmetic is the product's.</summary>
+internal unsafe struct ExpertKernel<TProduct, TTarget> : IParallelJob
+    where TProduct : unmanaged, IExpertProduct<TTarget>
+    where TTarget : unmanaged
 {
     /// <summary>The product as it would be for the first place; rows and targets are each expert's.</summary>
-    public LinearKernel<TLanes, V, TWeights> Product;
+    public TProduct Product;
 
     /// <summary>Outputs of an expert, over its targets side by side.</summary>
     public int Outputs;
 
     /// <summary><c>[experts][targets]</c></summary>
-    public LinearTarget* Targets;
+    public TTarget* Targets;
 
     /// <summary><c>[experts + 1]</c>: first place of each expert.</summary>
     public int* Starts;
@@ -174,15 +186,12 @@ internal unsafe struct ExpertLinearKernel<TLanes, V, TWeights> : IParallelJob
 
     public readonly void Run(int from, int end, int thread)
     {
-        var product = Product;
         while (from < end)
         {
             var expert = Touched[from / Outputs];
             int first = from % Outputs, last = Math.Min(Outputs, first + end - from);
-            product.X = Product.X + (Starts[expert] * Product.XStride);
-            product.Output = Product.Output + (Starts[expert] * Product.OutputStride);
-            product.Rows = Starts[expert + 1] - Starts[expert];
-            product.Targets = Targets + ((long)expert * Product.TargetCount);
+            var product = Product;
+            product.Take(Starts[expert], Starts[expert + 1] - Starts[expert], Targets + ((long)expert * product.TargetCount));
             product.Run(first, last, thread);
             from += last - first;
         }

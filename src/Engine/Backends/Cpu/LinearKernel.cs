@@ -23,7 +23,7 @@ internal readonly unsafe struct LinearTarget(byte* weights, float* bias, int out
 /// in a single row, a batch or a prefill chunk, and on any number of threads.</para>
 /// <para>A single row (decode) is bound by reading the weights once; eight of them run side by side to cover the latency of the multiply-add. More rows use
 /// register tiles of rows x 4 outputs, over a panel of weights small enough to stay in the second-level cache.</para></summary>
-internal unsafe struct LinearKernel<TLanes, V, TWeights> : IParallelJob
+internal unsafe struct LinearKernel<TLanes, V, TWeights> : IExpertProduct<LinearTarget>
     where TLanes : ILanes<V>
     where V : struct
     where TWeights : IWeightReader<V>
@@ -45,10 +45,20 @@ internal unsafe struct LinearKernel<TLanes, V, TWeights> : IParallelJob
     public LinearTarget* Targets;
     public int TargetCount;
 
+    readonly int IExpertProduct<LinearTarget>.TargetCount => TargetCount;
+
     /// <summary>Outputs to claim at once.</summary>
     public static int Grain(int rows, int inputs, int outputs, int threads) => rows <= 8
         ? Math.Max(8, FewRowsPanelBytes / (inputs * TWeights.ElementSize) & ~7)
         : Math.Min(ManyRowsPanelOutputs, Math.Max(8, outputs / (threads * 2) & ~7));
+
+    public void Take(int place, int rows, LinearTarget* targets)
+    {
+        X += place * XStride;
+        Output += place * OutputStride;
+        Rows = rows;
+        Targets = targets;
+    }
 
     /// <summary>An item is an output, over all targets side by side.</summary>
     public readonly void Run(int from, int end, int thread)

@@ -13,7 +13,7 @@ internal readonly unsafe struct PackedTarget(PackedMatrix matrix, float* bias, i
 
 /// <summary>Products with packed weights: a panel of outputs is unpacked to float32 in the thread's scratch, which stays in the cache, and multiplied there by all rows.
 /// Arithmetic is that of <see cref="LinearKernel{TLanes,V,TWeights}"/> with float32 weights, so a row has the same bits in any batch.</summary>
-internal unsafe struct PackedLinearKernel<TLanes, V> : IParallelJob
+internal unsafe struct PackedLinearKernel<TLanes, V> : IExpertProduct<PackedTarget>
     where TLanes : ILanes<V>
     where V : struct
 {
@@ -23,12 +23,22 @@ internal unsafe struct PackedLinearKernel<TLanes, V> : IParallelJob
     public PackedTarget* Targets;
     public int TargetCount;
 
+    readonly int IExpertProduct<PackedTarget>.TargetCount => TargetCount;
+
     /// <summary><see cref="PackedRows.ScratchFloats"/> for each thread.</summary>
     public float* Scratch;
     public long ScratchStride;
 
     /// <summary>Outputs to claim at once.</summary>
     public static int Grain(int outputs, int threads) => Math.Clamp(outputs / (threads * 4) & ~(PackedRows.Panel - 1), PackedRows.Panel, 8 * PackedRows.Panel);
+
+    public void Take(int place, int rows, PackedTarget* targets)
+    {
+        Product.X += place * Product.XStride;
+        Product.Output += place * Product.OutputStride;
+        Product.Rows = rows;
+        Targets = targets;
+    }
 
     /// <summary>An item is an output, over all targets side by side.</summary>
     public readonly void Run(int from, int end, int thread)
@@ -48,43 +58,6 @@ internal unsafe struct PackedLinearKernel<TLanes, V> : IParallelJob
                 product.Targets = &panel;
                 product.Run(target.Column + n, target.Column + n + count, thread);
             }
-        }
-    }
-}
-
-/// <summary>The same for all experts that have rows. An item is one output of one such expert.</summary>
-internal unsafe struct PackedExpertKernel<TLanes, V> : IParallelJob
-    where TLanes : ILanes<V>
-    where V : struct
-{
-    /// <summary>The product as it would be for the first place; rows and targets are each expert's.</summary>
-    public PackedLinearKernel<TLanes, V> Product;
-
-    /// <summary>Outputs of an expert, over its targets side by side.</summary>
-    public int Outputs;
-
-    /// <summary><c>[experts][targets]</c></summary>
-    public PackedTarget* Targets;
-
-    /// <summary><c>[experts + 1]</c>: first place of each expert.</summary>
-    public int* Starts;
-
-    /// <summary>Experts that have rows.</summary>
-    public int* Touched;
-
-    public readonly void Run(int from, int end, int thread)
-    {
-        var product = Product;
-        while (from < end)
-        {
-            var expert = Touched[from / Outputs];
-            int first = from % Outputs, last = Math.Min(Outputs, first + end - from);
-            product.Product.X = Product.Product.X + (Starts[expert] * Product.Product.XStride);
-            product.Product.Output = Product.Product.Output + (Starts[expert] * Product.Product.OutputStride);
-            product.Product.Rows = Starts[expert + 1] - Starts[expert];
-            product.Targets = Targets + ((long)expert * Product.TargetCount);
-            product.Run(first, last, thread);
-            from += last - first;
         }
     }
 }

@@ -1,4 +1,5 @@
 // Real JSON schemas as constraints, on one core: ConstraintsBenchmark TOKENIZER-FOLDER maskbench.jsonl.gz [--every N] [--from N] [--rounds N] [--out FILE.md]
+// With --walks N FILE.jsonl instead: N texts drawn at random under each schema's masks, for tools/constraints/check-walks.mjs.
 // Each schema is compiled anew in every round, its instances followed token by token; of each mask, the best time of the rounds counts: on a machine that others use too, the rest is theirs.
 using System.Diagnostics;
 using System.IO.Compression;
@@ -18,6 +19,9 @@ var (every, from, rounds) = (Option("--every", 1), Option("--from", 0), Option("
 var tokenizer = Tokenizer.Load(args[0]);
 var report = new Report();
 var clock = Stopwatch.StartNew();
+var walking = Array.IndexOf(args, "--walks");
+using var drawn = walking < 0 ? TextWriter.Null : new StreamWriter(args[walking + 2]);
+var walks = walking < 0 ? null : new Walks(tokenizer, Option("--walks", 1), drawn);
 SchemaRun.WarmUp(tokenizer);
 using (var file = new StreamReader(new GZipStream(File.OpenRead(args[1]), CompressionMode.Decompress)))
 {
@@ -29,8 +33,21 @@ using (var file = new StreamReader(new GZipStream(File.OpenRead(args[1]), Compre
         }
 
         using var json = JsonDocument.Parse(line, new JsonDocumentOptions { MaxDepth = 256 });
-        report.Add(SchemaRun.Measure(json.RootElement, tokenizer, rounds));
+        if (walks is null)
+        {
+            report.Add(SchemaRun.Measure(json.RootElement, tokenizer, rounds));
+        }
+        else
+        {
+            walks.Add(json.RootElement, i);
+        }
     }
+}
+
+if (walks is not null)
+{
+    Console.WriteLine(walks);
+    return 0;
 }
 
 var text = report.Write($"ConstraintsBenchmark {Path.GetFileName(args[0])} {Path.GetFileName(args[1])}" + string.Concat(args.Skip(2).TakeWhile(a => a != "--out").Select(a => " " + a)), Machine.Describe(), Machine.Commit(Machine.Repository()), clock.Elapsed);

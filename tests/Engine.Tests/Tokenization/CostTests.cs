@@ -20,8 +20,14 @@ public sealed class CostTests
         var tokenizer = TokenizerAssets.Load(name);
         foreach (var text in new[] { Prose(Large), Letters(Large) })
         {
-            // Quadratic would be 256; what is beyond 16 is for other work on the machine and for caches that the larger text leaves.
-            Assert.InRange(Seconds(tokenizer, text) / Seconds(tokenizer, text[..(Large / 16)]), 0, 80);
+            // Quadratic would be 256; what is beyond 16 is for caches that the larger text leaves. Other work on the machine passes: the best of six rounds counts.
+            var best = double.MaxValue;
+            for (var round = 0; round < 6 && best > 64; round++)
+            {
+                best = Math.Min(best, Seconds(tokenizer, text) / Seconds(tokenizer, text[..(Large / 16)]));
+            }
+
+            Assert.InRange(best, 0, 64);
         }
     }
 

@@ -53,7 +53,7 @@ internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTe
             Parameters = weights.Parameters,
             VocabularySize = family.Shape.Vocabulary,
             ContextLength = plan.ContextLength,
-            StopTokens = generation.EosTokens.Count > 0 ? generation.EosTokens : GenerationConfig.ReadEosTokens(config.Has(HfConfig.TextField) && !config.Has("eos_token_id") ? config.Part(HfConfig.TextField) : config, family.Shape.Vocabulary),
+            StopTokens = generation.EosTokens.Count > 0 ? generation.EosTokens : GenerationConfig.ReadEosTokens(config.Has("eos_token_id") ? config : config.Text, family.Shape.Vocabulary),
             SamplingDefaults = SamplingDefaults(generation),
         };
         Enter("Ready", 1);

@@ -72,7 +72,7 @@ public sealed record ModelDescription
         var folder = new ModelFolder(path);
         var config = HfConfig.Load(folder, log);
         var family = ModelCatalog.Describe(config);
-        var text = config.Has(HfConfig.TextField) ? config.Part(HfConfig.TextField) : config;
+        var text = config.Text;
         var shape = family.Shape;
         using var checkpoint = Checkpoint.Open(folder, log);
         using var backend = new ReferenceBackend();

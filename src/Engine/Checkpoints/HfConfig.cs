@@ -61,6 +61,9 @@ internal sealed class HfConfig : ConfigSection
         return new HfConfig(Element, File, FullName(""), _whole) { Absent = document.RootElement.Clone() };
     }
 
+    /// <summary>The config of the language model: its section in a multimodal one, else this.</summary>
+    public HfConfig Text => Has(TextField) ? Part(TextField) : this;
+
     /// <summary>The config of a model inside this one, such as <c>text_config</c>.</summary>
     public HfConfig Part(string field) => new(GetSection(field).Element, File, FullName(field) + ".", this);
 

@@ -171,7 +171,7 @@ internal sealed class Pump : IDisposable
         {
             return Pick(batch, _runner.Run(batch));
         }
-        catch (DeviceException e) when (e.Code == DeviceException.OutOfMemory)
+        catch (DeviceOutOfMemoryException e)
         {
             for (var i = 0; i < batch.Count; i++)
             {

@@ -33,7 +33,7 @@ internal static class Rooms
         ["Backends.Cpu.Assembly"] = ["Numerics"],
         ["Backends.Cuda"] = ["Backends", "Backends.Cuda.Driver", "Backends.Cuda.Kernels", "Numerics"],
         ["Backends.Cuda.Driver"] = ["Numerics"],
-        ["Backends.Cuda.Kernels"] = ["Backends.Cuda.Driver", "Numerics"],
+        ["Backends.Cuda.Kernels"] = ["Backends", "Backends.Cuda.Driver", "Numerics"],
         ["Layers"] = ["Backends", "Checkpoints", "Numerics"],
         ["Models"] = ["Layers", "Backends", "Checkpoints", "Numerics"],
         ["Sampling"] = ["Requests", "Backends", "Numerics"],

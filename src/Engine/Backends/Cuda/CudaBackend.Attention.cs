@@ -1,4 +1,5 @@
 using KvPrefetch.Engine.Backends.Cuda.Driver;
+using KvPrefetch.Engine.Backends.Cuda.Kernels;
 using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Engine.Backends.Cuda;
@@ -33,7 +34,7 @@ internal sealed unsafe partial class CudaBackend
             return;
         }
 
-        var parameters = new AttentionParams
+        var parameters = new PagedAttentionParams
         {
             Q = new(q),
             Output = new(output),

@@ -23,10 +23,10 @@ internal static class CudaKernels
 
     public static KernelSpec RmsNorm { get; } = Of<RmsNormParams>("rms_norm", 256);
     public static KernelSpec LayerNorm { get; } = Of<LayerNormParams>("layer_norm", 256);
-    public static KernelSpec GatherRows { get; } = Of<GatherParams>("gather_rows", 256);
+    public static KernelSpec GatherRows { get; } = Of<GatherRowsParams>("gather_rows", 256);
     public static KernelSpec RotaryTable { get; } = Of<RotaryTableParams>("rotary_table", 64);
     public static KernelSpec Arrange { get; } = Of<ArrangeParams>("arrange", 512);
-    public static KernelSpec CombineExperts { get; } = Of<CombineParams>("combine_experts", 256);
+    public static KernelSpec CombineExperts { get; } = Of<CombineExpertsParams>("combine_experts", 256);
 
     public static KernelSpec Embed(DType type) => Known.TryGetValue(("Embed", (int)type, 0), out var known) ? known
         : Known.GetOrAdd(("Embed", (int)type, 0), Of<EmbedParams>("embed", 256, ("TYPE", Number(type))));
@@ -37,13 +37,13 @@ internal static class CudaKernels
 
     /// <param name="mode">0: plain; 1: the gated unit's two halves; 2: by another matrix.</param>
     public static KernelSpec Activate(int mode) => Known.TryGetValue(("Activate", mode, 0), out var known) ? known
-        : Known.GetOrAdd(("Activate", mode, 0), Of<ActivateParams>("activate_rows", 256, ("MODE", mode)));
+        : Known.GetOrAdd(("Activate", mode, 0), Of<ActivateRowsParams>("activate_rows", 256, ("MODE", mode)));
 
     public static KernelSpec Linear(DType type, int rows) => Known.TryGetValue(("Linear", (int)type, rows), out var known) ? known
         : Known.GetOrAdd(("Linear", (int)type, rows), Of<LinearParams>("linear", 256, ("TYPE", Number(type)), ("ROWS", rows)) with { RegisterBudget = 128 });
 
     public static KernelSpec ConvertRows(DType type) => Known.TryGetValue(("ConvertRows", (int)type, 0), out var known) ? known
-        : Known.GetOrAdd(("ConvertRows", (int)type, 0), Of<ConvertParams>("convert_rows", 256, ("TYPE", Number(type))));
+        : Known.GetOrAdd(("ConvertRows", (int)type, 0), Of<ConvertRowsParams>("convert_rows", 256, ("TYPE", Number(type))));
 
     /// <param name="type">F16 or BF16.</param>
     /// <param name="tile">Rows and columns of a block: 64 or 128.</param>
@@ -54,26 +54,26 @@ internal static class CudaKernels
         : Known.GetOrAdd(("ExpertLinear", (int)type, rows), Of<ExpertLinearParams>("expert_linear", 256, ("TYPE", Number(type)), ("ROWS", rows)) with { RegisterBudget = 128 });
 
     public static KernelSpec RotateAndStore(DType pages) => Known.TryGetValue(("RotateAndStore", (int)pages, 0), out var known) ? known
-        : Known.GetOrAdd(("RotateAndStore", (int)pages, 0), Of<RotateParams>("rotate_and_store", 256, ("KV", Number(pages))));
+        : Known.GetOrAdd(("RotateAndStore", (int)pages, 0), Of<RotateAndStoreParams>("rotate_and_store", 256, ("KV", Number(pages))));
 
     /// <param name="pages">Type of the pages.</param>
     /// <param name="headDim">Elements of a key.</param>
     /// <param name="valuesInKeys">The last so many elements of the keys are the values; 0: values are as long as keys and stored beside them.</param>
     public static KernelSpec PagedAttention(DType pages, int headDim, int valuesInKeys = 0) => Known.TryGetValue(("PagedAttention", (int)pages, (headDim << 16) | valuesInKeys), out var known) ? known
-        : Known.GetOrAdd(("PagedAttention", (int)pages, (headDim << 16) | valuesInKeys), Of<AttentionParams>("paged_attention", 128, ("HEAD_DIM", headDim), ("VALUE_DIM", valuesInKeys == 0 ? headDim : valuesInKeys),
+        : Known.GetOrAdd(("PagedAttention", (int)pages, (headDim << 16) | valuesInKeys), Of<PagedAttentionParams>("paged_attention", 128, ("HEAD_DIM", headDim), ("VALUE_DIM", valuesInKeys == 0 ? headDim : valuesInKeys),
             ("VALUES_IN_KEYS", valuesInKeys == 0 ? 0 : 1), ("KV", Number(pages))) with { RegisterBudget = 128 });
 
     public static KernelSpec ShortConvolution(int width) => Known.TryGetValue(("ShortConvolution", width, 0), out var known) ? known
-        : Known.GetOrAdd(("ShortConvolution", width, 0), Of<ConvolutionParams>("short_convolution", 128, ("WIDTH", width)));
+        : Known.GetOrAdd(("ShortConvolution", width, 0), Of<ShortConvolutionParams>("short_convolution", 128, ("WIDTH", width)));
 
     public static KernelSpec SelectiveScan(int stateSize) => Known.TryGetValue(("SelectiveScan", stateSize, 0), out var known) ? known
-        : Known.GetOrAdd(("SelectiveScan", stateSize, 0), Of<ScanParams>("selective_scan", 128, ("PER", (stateSize + 31) / 32)));
+        : Known.GetOrAdd(("SelectiveScan", stateSize, 0), Of<SelectiveScanParams>("selective_scan", 128, ("PER", (stateSize + 31) / 32)));
 
-    public static KernelSpec GatedDelta { get; } = Of<DeltaParams>("gated_delta", 64);
+    public static KernelSpec GatedDelta { get; } = Of<GatedDeltaParams>("gated_delta", 64);
 
-    public static KernelSpec MatchMagnitude { get; } = Of<MatchParams>("match_magnitude", 256);
+    public static KernelSpec MatchMagnitude { get; } = Of<MatchMagnitudeParams>("match_magnitude", 256);
 
-    public static KernelSpec CutBelow { get; } = Of<CutParams>("cut_below", 256);
+    public static KernelSpec CutBelow { get; } = Of<CutBelowParams>("cut_below", 256);
 
     public static KernelSpec Route(int experts, int groups) => Known.TryGetValue(("Route", experts, groups), out var known) ? known
         : Known.GetOrAdd(("Route", experts, groups), Of<RouteParams>("route", 32) with { SharedBytes = ((2 * experts) + groups) * sizeof(float) });

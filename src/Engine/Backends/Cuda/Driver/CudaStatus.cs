@@ -33,13 +33,19 @@ internal static unsafe class CudaErrors
 
     public static DeviceException Of(ICudaDriver driver, CudaStatus status, string doing)
     {
+        var message = FormattableString.Invariant($"CUDA error {(int)status} ({driver.Describe(status)}) while {doing}.");
+        if (status == CudaStatus.OutOfMemory)
+        {
+            nuint free, total;
+            return new DeviceOutOfMemoryException(message, requiredBytes: 0, driver.MemGetInfo(&free, &total) == CudaStatus.Success ? (long)free : 0);
+        }
+
         var code = status switch
         {
-            CudaStatus.OutOfMemory => DeviceException.OutOfMemory,
             CudaStatus.NoDevice or CudaStatus.InvalidDevice or CudaStatus.NotInitialized => DeviceException.Unavailable,
             _ => DeviceException.Fault,
         };
-        return new DeviceException(code, FormattableString.Invariant($"CUDA error {(int)status} ({driver.Describe(status)}) while {doing}."));
+        return new DeviceException(code, message);
     }
 
     private static string Describe(this ICudaDriver driver, CudaStatus status)

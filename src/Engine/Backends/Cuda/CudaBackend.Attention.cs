@@ -4,7 +4,7 @@ using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Engine.Backends.Cuda;
 
-/// <summary>Attention: sequences with one row by a decode kernel where one fits, all others by the plain kernel.</summary>
+/// <summary>Attention: sequences with one row by a decode kernel and those with many by tensor cores where they fit, all others by the plain kernel.</summary>
 internal sealed unsafe partial class CudaBackend
 {
     private readonly Dictionary<DecodeVariant, (DecodeAttention Kernel, DeviceMemory Records)> _decodes = [];
@@ -57,7 +57,15 @@ internal sealed unsafe partial class CudaBackend
             SoftCap = shape.SoftCap,
             OnlySeveral = decodes ? 1 : 0,
         };
-        Kernel(CudaKernels.PagedAttention(_options.KvType, shape.HeadDim, shape.ValuesInKeys)).Launch(_stream, step.TokenCount, shape.Heads, 1, parameters);
+        if (Prefills(step, q, shape))
+        {
+            var tiles = (step.TokenCount / CudaKernels.PrefillQueries) + step.SequenceCount;
+            Kernel(CudaKernels.PagedAttentionPrefill(shape.HeadDim, KvCode, shape.SoftCap != 0)).Launch(_stream, shape.Heads, tiles, 1, parameters);
+        }
+        else
+        {
+            Kernel(CudaKernels.PagedAttention(_options.KvType, shape.HeadDim, shape.ValuesInKeys)).Launch(_stream, step.TokenCount, shape.Heads, 1, parameters);
+        }
     }
 
     /// <summary>Whether a decode kernel can take the step's sequences of one row.</summary>
@@ -69,6 +77,18 @@ internal sealed unsafe partial class CudaBackend
         && step.Pages.PageSize == 16 && step.SequenceCount <= DecodeAttention.MaxSequences
         && (q.Stride | q.Column | output.Stride | output.Column) % 4 == 0
         && IsAvailable(shape);
+
+    /// <summary>Whether tensor cores can take the step's sequences of many rows.</summary>
+    private bool Prefills(in StepInputs step, Rows q, AttentionShape shape) =>
+        _options.Attention != AttentionKernel.Reference
+        && shape.ValuesInKeys == 0
+        && _options.KvType is DType.F16 or DType.BF16
+        && shape.HeadDim % 16 == 0 && shape.HeadDim <= 256
+        && (q.Stride | q.Column) % 4 == 0
+        && step.TokenCount > step.SequenceCount
+        && CudaKernels.PagedAttentionPrefill(shape.HeadDim, KvCode, shape.SoftCap != 0) is var spec
+        && spec.SharedBytes <= _context.SharedBytes
+        && _kernels.Has(spec);
 
     /// <summary>Without a compiler only the common variants are there; the plain kernel takes the others.</summary>
     private bool IsAvailable(AttentionShape shape)

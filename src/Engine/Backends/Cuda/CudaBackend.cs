@@ -44,10 +44,11 @@ internal sealed unsafe partial class CudaBackend : IBackend
     private readonly WeightArena _arena;
     private readonly StepUpload _upload;
     private readonly RowDownload _download;
+    private readonly LargeProducts? _products;
     private readonly List<DeviceMemory> _allocated = [];
     private bool _disposed;
 
-    private CudaBackend(CudaContext context, KernelImages images, CudaOptions options, Stack<IDisposable> built)
+    private CudaBackend(CudaContext context, KernelImages images, ICublasLt? cublas, CudaOptions options, Stack<IDisposable> built)
     {
         T Add<T>(T made)
             where T : IDisposable
@@ -62,6 +63,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
         _arena = Add(new WeightArena(context, _stream));
         _upload = Add(new StepUpload(context, _stream));
         _download = Add(new RowDownload(context, _stream));
+        _products = cublas is null ? null : Add(new LargeProducts(context, cublas));
     }
 
     public string Name => $"cuda:{_options.Device} ({_context.Name}, {_options.KvType.ToString().ToLowerInvariant()} cache)";
@@ -92,7 +94,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
         var driver = CudaDriver.Find(out var reason);
         return driver is null
             ? throw new DeviceException(DeviceException.Unavailable, reason!)
-            : Create(driver, Nvrtc.Find(out var missing), options, PtxArchive.Shipped, missing);
+            : Create(driver, Nvrtc.Find(out var missing), options, PtxArchive.Shipped, missing, CublasLt.Find());
     }
 
     /// <param name="driver">The driver.</param>
@@ -100,8 +102,9 @@ internal sealed unsafe partial class CudaBackend : IBackend
     /// <param name="options">How to compute.</param>
     /// <param name="shipped">Kernels that came with the package, or null.</param>
     /// <param name="missing">Why there is no compiler.</param>
+    /// <param name="cublas">For large products, or null.</param>
     /// <exception cref="DeviceException">Unavailable: there is no such card, or neither a compiler nor kernels.</exception>
-    public static CudaBackend Create(ICudaDriver driver, INvrtc? nvrtc, CudaOptions options, PtxArchive? shipped = null, string? missing = null)
+    public static CudaBackend Create(ICudaDriver driver, INvrtc? nvrtc, CudaOptions options, PtxArchive? shipped = null, string? missing = null, ICublasLt? cublas = null)
     {
         if (nvrtc is null && shipped is null)
         {
@@ -114,7 +117,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
         try
         {
             var images = new KernelImages(nvrtc is null ? null : new KernelCompiler(nvrtc), shipped, options.KernelFolder, missing);
-            return new CudaBackend(context, images, options, built);
+            return new CudaBackend(context, images, cublas, options, built);
         }
         catch
         {
@@ -259,6 +262,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
         // What a failed load has left behind, too.
         _allocated.ForEach(memory => memory.Dispose());
         _allocated.Clear();
+        _products?.Dispose();
         _download.Dispose();
         _upload.Dispose();
         _arena.Dispose();

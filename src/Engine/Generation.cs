@@ -9,7 +9,11 @@ namespace KvPrefetch.Engine;
 /// <summary>What one token added to the answer.</summary>
 /// <param name="Token">The token's id; null for the last piece, which flushes text that was held back.</param>
 /// <param name="Text">Text that became certain; may be empty while a character or a possible stop string is incomplete.</param>
-public readonly record struct GenerationPiece(int? Token, string Text);
+public readonly record struct GenerationPiece(int? Token, string Text)
+{
+    /// <summary>Of the token, where <see cref="SamplingOptions.Logprobs"/> asks for it.</summary>
+    public TokenLogprobs? Logprobs { get; init; }
+}
 
 /// <summary>A running request, seen by its caller. Disposing it, or leaving its enumeration, cancels it.</summary>
 public sealed class Generation : IAsyncDisposable, IDisposable
@@ -116,7 +120,7 @@ public sealed class Generation : IAsyncDisposable, IDisposable
 
                     if (last is null)
                     {
-                        yield return new GenerationPiece(e.Token, text);
+                        yield return new GenerationPiece(e.Token, text) { Logprobs = e.Logprobs };
                         continue;
                     }
 
@@ -132,7 +136,7 @@ public sealed class Generation : IAsyncDisposable, IDisposable
                     }
 
                     Volatile.Write(ref _finish, (int)last.Value);
-                    yield return new GenerationPiece(e.Token, text);
+                    yield return new GenerationPiece(e.Token, text) { Logprobs = e.Logprobs };
                     yield break;
                 }
             }

@@ -15,6 +15,7 @@ internal sealed class Pump : IDisposable
     private readonly ModelRunner _runner;
     private readonly Sampler _sampler;
     private readonly int[] _tokens;
+    private readonly TokenLogprobs?[] _logprobs;
     private readonly int _maxLive;
     private readonly Dictionary<Sequence, Generation> _live = [];
     private readonly List<Sequence> _ended = [];
@@ -35,6 +36,7 @@ internal sealed class Pump : IDisposable
     {
         (_scheduler, _runner, _sampler) = (scheduler, runner, sampler);
         _tokens = new int[maxSequences];
+        _logprobs = new TokenLogprobs?[maxSequences];
         _maxLive = checked(maxSequences + maxQueue);
         _thread = new Thread(Loop) { IsBackground = true, Name = "KvPrefetch pump" };
         _thread.Start();
@@ -216,6 +218,7 @@ internal sealed class Pump : IDisposable
             {
                 var token = _sampler.Pick(item.Sequence, _runner.Logits(logits, sample));
                 _tokens[sample] = token;
+                _logprobs[sample] = _sampler.Logprobs;
                 if (item.Sequence.Constraint is { } constraint && !item.Sequence.StopTokens.Contains(token))
                 {
                     constraint.Advance(token);
@@ -243,11 +246,12 @@ internal sealed class Pump : IDisposable
             ref readonly var item = ref batch[i];
             if (item.Samples)
             {
-                var token = tokens[sample++];
                 if (!IsLost(item.Sequence))
                 {
-                    _live[item.Sequence].Publish(new TokenEvent(token, item.Sequence.Finish, now));
+                    _live[item.Sequence].Publish(new TokenEvent(tokens[sample], item.Sequence.Finish, now, _logprobs[sample]));
                 }
+
+                sample++;
             }
         }
     }

@@ -29,6 +29,7 @@ public sealed class Generation : IAsyncDisposable, IDisposable
     private long _lastToken;
     private int _generated;
     private int _finish = -1;
+    private int _published;
 
     internal Generation(Pump pump, Sequence sequence, StreamingDetokenizer? detokenizer, IReadOnlyList<string> stopStrings)
     {
@@ -87,6 +88,21 @@ public sealed class Generation : IAsyncDisposable, IDisposable
 
     /// <summary>Pump thread: the request is in the batch. A request that was preempted started long ago.</summary>
     internal void Start() => Interlocked.CompareExchange(ref _started, Stopwatch.GetTimestamp(), 0);
+
+    /// <summary>Pump thread: generated tokens that the consumer was not told of.</summary>
+    internal int Unpublished => Sequence.GeneratedCount - _published;
+
+    /// <summary>Pump thread: an event for each of them; the last says how the request ended, if it has.</summary>
+    /// <param name="now">Timestamp of the step.</param>
+    /// <param name="logprobs">Of the one new token, where the request asks for them: then tokens are never forced.</param>
+    internal void PublishNew(long now, TokenLogprobs? logprobs)
+    {
+        for (var left = Unpublished; left > 0; left--)
+        {
+            Publish(new TokenEvent(Sequence.Tokens[^left], left == 1 ? Sequence.Finish : null, now, logprobs));
+            _published++;
+        }
+    }
 
     /// <summary>Pump thread: one event; the last one closes the stream.</summary>
     internal void Publish(in TokenEvent e)

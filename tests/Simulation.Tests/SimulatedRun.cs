@@ -136,7 +136,7 @@ internal sealed class SimulatedRun
         for (var i = 0; i < batch.Count; i++)
         {
             ref readonly var item = ref batch[i];
-            var missed = _bug == Bug.LastTokenOfChunkNotStored && item.Count > 1 && Fires() ? 1 : 0;
+            var missed = _bug == Bug.LastTokenOfChunkNotStored && item.Count > 1 && (item.Samples || item.Sequence.GeneratedCount == 0) && Fires() ? 1 : 0;
             _model.Store(item.Sequence, item.Start, item.Count - missed);
             Trace = Rng.Mix(Trace ^ ((ulong)item.Sequence.Id << 32) ^ ((ulong)item.Start << 16) ^ (ulong)item.Count);
         }
@@ -219,7 +219,7 @@ internal sealed class SimulatedRun
             Require(s.Pages.Length == _pool.PagesFor(item.Start + item.Count), "a batch item has no page, or one too many");
             Require(_windowed is null || (s.Table(1).End == _windowed.PagesFor(item.Start + item.Count) && s.Table(1).First <= _windowed.FirstVisible(item.Start)), "a batch item lacks a page in its window");
             Require(s.Id > last, "the batch is not in the order of arrival");
-            Require(item.Samples || i == batch.Count - 1 || (s.GeneratedCount > 0 && item.Count >= Scenario.MaxBatchTokens - tokens - (_tokens.Length - 1 - i)), "an unfinished chunk is not the last item, and the budget would have sufficed");
+            Require(item.Samples || i == batch.Count - 1 || s.GeneratedCount > 0, "an unfinished prompt is not the last item");
             Require(item.Start == 0 || !prefills, "something that ran before comes after a prompt");
             prefills |= item.Start == 0;
             last = s.Id;

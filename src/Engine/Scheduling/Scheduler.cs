@@ -226,12 +226,12 @@ internal sealed class Scheduler
         return true;
     }
 
-    /// <summary>Takes the pages for up to <paramref name="limit"/> uncomputed tokens of a running sequence, if need be from those that came later.
+    /// <summary>Takes the pages for up to <paramref name="limit"/> uncomputed tokens of a running sequence: for the first of them, if need be, from those that came later; for the others as far as pages are free.
     /// Returns how many tokens have a page.</summary>
     private int Reserve(Sequence sequence, int index, int limit)
     {
         var wanted = Math.Min(sequence.Count - sequence.Computed, limit);
-        while (Reachable(sequence, wanted) < wanted && RunningCount - 1 > index)
+        while (wanted > 0 && Reachable(sequence, 1) < 1 && RunningCount - 1 > index)
         {
             PreemptLast();
         }

@@ -15,6 +15,7 @@ internal sealed class Pump : IDisposable
     private readonly ModelRunner _runner;
     private readonly Sampler _sampler;
     private readonly int[] _tokens;
+    private readonly TokenLogprobs?[] _logprobs;
     private readonly int _maxLive;
     private readonly Dictionary<Sequence, Generation> _live = [];
     private readonly List<Sequence> _ended = [];
@@ -35,6 +36,7 @@ internal sealed class Pump : IDisposable
     {
         (_scheduler, _runner, _sampler) = (scheduler, runner, sampler);
         _tokens = new int[maxSequences];
+        _logprobs = new TokenLogprobs?[maxSequences];
         _maxLive = checked(maxSequences + maxQueue);
         _thread = new Thread(Loop) { IsBackground = true, Name = "KvPrefetch pump" };
         _thread.Start();
@@ -144,7 +146,8 @@ internal sealed class Pump : IDisposable
             Start(batch);
             var tokens = Compute(batch);
             _scheduler.Commit(batch, tokens);
-            Publish(batch, tokens);
+            JumpAhead(batch);
+            Publish(batch);
         }
 
         PublishEnded();
@@ -189,6 +192,7 @@ internal sealed class Pump : IDisposable
         while (_submitted.TryDequeue(out var generation))
         {
             _live.Add(generation.Sequence, generation);
+            JumpAhead(generation.Sequence);
             _scheduler.Add(generation.Sequence);
         }
 
@@ -216,6 +220,7 @@ internal sealed class Pump : IDisposable
             {
                 var token = _sampler.Pick(item.Sequence, _runner.Logits(logits, sample));
                 _tokens[sample] = token;
+                _logprobs[sample] = _sampler.Logprobs;
                 if (item.Sequence.Constraint is { } constraint && !item.Sequence.StopTokens.Contains(token))
                 {
                     constraint.Advance(token);
@@ -233,7 +238,28 @@ internal sealed class Pump : IDisposable
         return _tokens.AsSpan(0, sample);
     }
 
-    private void Publish(Batch batch, ReadOnlySpan<int> tokens)
+    /// <summary>What a grammar forces after the new tokens follows them at once; it is computed together with them in the next step.</summary>
+    private void JumpAhead(Batch batch)
+    {
+        for (var i = 0; i < batch.Count; i++)
+        {
+            ref readonly var item = ref batch[i];
+            if (item.Samples && !item.Sequence.IsFinished)
+            {
+                JumpAhead(item.Sequence);
+            }
+        }
+    }
+
+    private void JumpAhead(Sequence sequence)
+    {
+        if (sequence.Constraint is { Forced: { IsEmpty: false } forced })
+        {
+            _scheduler.Extend(sequence, forced);
+        }
+    }
+
+    private void Publish(Batch batch)
     {
         Count(batch);
         var now = Stopwatch.GetTimestamp();
@@ -243,10 +269,10 @@ internal sealed class Pump : IDisposable
             ref readonly var item = ref batch[i];
             if (item.Samples)
             {
-                var token = tokens[sample++];
+                var logprobs = _logprobs[sample++];
                 if (!IsLost(item.Sequence))
                 {
-                    _live[item.Sequence].Publish(new TokenEvent(token, item.Sequence.Finish, now));
+                    _live[item.Sequence].PublishNew(now, logprobs);
                 }
             }
         }
@@ -260,7 +286,7 @@ internal sealed class Pump : IDisposable
         {
             ref readonly var item = ref batch[i];
             prompt += item.Start < item.Sequence.PromptCount ? item.Count : 0;
-            generated += item.Samples && !IsLost(item.Sequence) ? 1 : 0;
+            generated += item.Samples && !IsLost(item.Sequence) ? _live[item.Sequence].Unpublished : 0;
         }
 
         Volatile.Write(ref _promptTokens, _promptTokens + prompt);
@@ -284,6 +310,12 @@ internal sealed class Pump : IDisposable
         foreach (var sequence in _ended)
         {
             _live.Remove(sequence, out var generation);
+            if (!IsLost(sequence))
+            {
+                // What begins a text by force can be all that it may have.
+                generation!.PublishNew(Stopwatch.GetTimestamp(), logprobs: null);
+            }
+
             generation!.Publish(new TokenEvent(null, sequence.Finish, Stopwatch.GetTimestamp()));
             Interlocked.Decrement(ref _liveCount);
         }

@@ -91,6 +91,28 @@ internal static class CudaKernels
         SelectiveScan(16), SelectiveScan(128), SelectiveScan(MaxScanState), GatedDelta, MatchMagnitude, CutBelow, Route(2048, 2048),
     ];
 
+    /// <summary>What the package carries as PTX for a card of this architecture: every kernel, decode attention for the common heads and groups, on cards with much and with little shared memory.</summary>
+    public static IEnumerable<KernelSpec> Shipped(int architecture)
+    {
+        const int little = 101_376;
+        var much = architecture >= 90 ? 232_448 : 166_912;
+        IEnumerable<DecodeVariant> decodes =
+            from dim in (int[])[64, 96, 128, 256]
+            from @group in Enumerable.Range(1, 8)
+            from variant in (DecodeVariant[])[new(dim, @group, 2), new(dim, @group, 2, FixedSplit: DecodeAttention.FixedSplitPages), new(dim, @group, 2, SoftCap: true), new(dim, @group, 1)]
+            where !variant.SoftCap || dim >= 128
+            select variant;
+        return
+        [
+            .. All().Where(s => s.MinArchitecture <= architecture && s.Name != "paged_attention_decode"),
+            .. ((int[])[2, 3]).Select(ShortConvolution),
+            .. ((int[])[64, 256]).Select(SelectiveScan),
+            .. ((int[])[32, 48, 112, 160, 192]).SelectMany(d => (KernelSpec[])[PagedAttention(DType.BF16, d), PagedAttention(DType.F16, d)]),
+            .. architecture < 90 ? [] : ((DType[])[DType.BF16, DType.F16]).SelectMany(t => ((int[])[1, 4, 8]).SelectMany(rows => ((int[])[1, 2]).Select(stages => LinearSmall.Spec(t, rows, stages, 0)))),
+            .. decodes.SelectMany(v => (KernelSpec[])[DecodeAttention.Spec(v, architecture, much), DecodeAttention.Spec(v, architecture, little)]),
+        ];
+    }
+
     private static IEnumerable<KernelSpec> DecodeKernels()
     {
         const int architecture = 90, sharedBytes = 232_448;

@@ -61,6 +61,7 @@ public sealed class LlmEngine : IDisposable
 {
     private readonly IBackend _backend;
     private readonly Checkpoint _checkpoint;
+    private readonly WeightsCache? _cache;
     private readonly ModelRunner _runner;
     private readonly PagePool[] _pools;
     private readonly MemoryPlan _plan;
@@ -71,7 +72,7 @@ public sealed class LlmEngine : IDisposable
 
     private LlmEngine(EngineParts parts, EngineOptions options, TimeSpan loadTime)
     {
-        (_backend, _checkpoint, _runner, _plan, _loadTime) = (parts.Backend, parts.Checkpoint, parts.Runner, parts.Plan, loadTime);
+        (_backend, _checkpoint, _cache, _runner, _plan, _loadTime) = (parts.Backend, parts.Checkpoint, parts.Cache, parts.Runner, parts.Plan, loadTime);
         (Model, Tokenizer, ChatTemplate) = (parts.Model, parts.Tokenizer, parts.ChatTemplate);
         _pools = [.. _plan.Layout.Windows.Select((window, group) => new PagePool(_plan.Pages[group], MemoryPlan.PageSize, window))];
         _pump = new Pump(new Scheduler(_pools, _plan.Sequences, options.MaxBatchTokens), _runner, new Sampler(Model.VocabularySize), options.MaxBatchSequences, options.MaxQueue);
@@ -183,6 +184,7 @@ public sealed class LlmEngine : IDisposable
             _runner.Dispose();
             _backend.Dispose();
             _checkpoint.Dispose();
+            _cache?.Dispose();
         }
     }
 }

@@ -4,13 +4,14 @@ using KvPrefetch.Engine.Execution;
 using KvPrefetch.Engine.Layers;
 using KvPrefetch.Engine.Models;
 using KvPrefetch.Engine.Requests;
+using KvPrefetch.Engine.Sampling;
 using KvPrefetch.Engine.Text.Templates;
 using KvPrefetch.Engine.Text.Tokenization;
 
 namespace KvPrefetch.Engine;
 
 /// <summary>What loading a folder gives; the engine owns it from then on.</summary>
-internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTemplate? ChatTemplate, Checkpoint Checkpoint, IBackend Backend, ModelRunner Runner, MemoryPlan Plan, WeightsCache? Cache)
+internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTemplate? ChatTemplate, Checkpoint Checkpoint, IBackend Backend, ModelRunner Runner, Sampler Sampler, SummarySampler? Summaries, MemoryPlan Plan, WeightsCache? Cache)
 {
     public static EngineParts Load(string path, EngineOptions options, Func<IBackend> createBackend, IProgress<ModelLoadProgress>? progress, CancellationToken cancellationToken)
     {
@@ -46,6 +47,8 @@ internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTe
         var pages = undo.Add(backend.AllocateKvPages(plan.Layout, plan.Pages));
         var states = undo.Add(backend.AllocateStateSlots(family.Shape.States, plan.Sequences));
         var runner = new ModelRunner(backend, model, pages, states, options.MaxBatchTokens, options.MaxBatchSequences);
+        var sampler = new Sampler(family.Shape.Vocabulary);
+        var summaries = backend.Summarises(family.Shape.Vocabulary) ? undo.Add(new SummarySampler(backend, sampler, options.MaxBatchSequences, family.Shape.Vocabulary)) : null;
         Enter("Reading tokenizer", 0.6);
         var (tokenizer, template) = text.GetAwaiter().GetResult();
         if (tokenizer?.VocabularySize > family.Shape.Vocabulary)
@@ -65,7 +68,7 @@ internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTe
         };
         Enter("Ready", 1);
         undo.Keep();
-        return new EngineParts(info, tokenizer, template, checkpoint, backend, runner, plan, cache);
+        return new EngineParts(info, tokenizer, template, checkpoint, backend, runner, sampler, summaries, plan, cache);
     }
 
     /// <summary>What the makers recommend; where they are silent, plain sampling. Explicit greedy (do_sample false) is not taken over: this engine samples unless asked otherwise.</summary>

@@ -60,6 +60,21 @@ internal interface IBackend : IDisposable
     {
     }
 
+    /// <summary>Whether rows of logits are better read as a summary: false where they lie in host memory, so that <see cref="Download"/> costs nothing.</summary>
+    bool Summarises(int vocabulary) => false;
+
+    /// <summary>What a draw needs of each of the first rows of logits <c>[rows, vocabulary]</c>, in <see cref="LogitSummary.Results"/>: the largest allowed logit and the lowest id that has it, and, where the row's setting names a scale,
+    /// the <see cref="LogitSummary.Candidates"/> largest allowed logits above -infinity with their ids, in any order, the lower ids first among equal ones, and for each run of tokens the sum of
+    /// <see cref="SoftWeights.Exponentials"/> as <see cref="SoftWeights.Sum"/> has it, to the bit.</summary>
+    /// <param name="logits">The rows.</param>
+    /// <param name="summary">Settings and masks in, results out.</param>
+    /// <param name="rows">How many.</param>
+    /// <param name="draws">Whether any row's setting names a scale.</param>
+    void Summarise(Rows logits, LogitSummary summary, int rows, bool draws) => HostSummary.Of(this, logits, summary, rows);
+
+    /// <summary>The first integers of a buffer, once all that was asked for is done; valid until the next call.</summary>
+    unsafe ReadOnlySpan<int> DownloadInts(DeviceBuffer integers, int count) => new((void*)integers.Address, count);
+
     /// <summary>Bytes that the key-value cache may take when nobody says: a share of the memory that is left once the weights are loaded. Pages of host memory cost nothing until they are used.</summary>
     long CacheBudget => (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * 0.25);
 

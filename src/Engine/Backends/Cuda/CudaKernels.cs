@@ -28,6 +28,13 @@ internal static class CudaKernels
     public static KernelSpec Arrange { get; } = Of<ArrangeParams>("arrange", 512);
     public static KernelSpec CombineExperts { get; } = Of<CombineExpertsParams>("combine_experts", 256);
 
+    /// <summary>Logits of a part, and parts of a row at most.</summary>
+    public const int LogitPart = 256 * 16, MaxLogitParts = 64;
+
+    public static KernelSpec LogitParts { get; } = Of<LogitPartsParams>("logit_parts", 256, ("PER", 16), ("CANDIDATES", LogitSummary.Candidates));
+    public static KernelSpec LogitRows { get; } = Of<LogitRowsParams>("logit_rows", 1024, ("PER", MaxLogitParts * LogitSummary.Candidates / 1024), ("CANDIDATES", LogitSummary.Candidates)) with { RegisterBudget = 64 };
+    public static KernelSpec LogitRuns { get; } = Of<LogitRunsParams>("logit_runs", 128, ("CANDIDATES", LogitSummary.Candidates));
+
     public static KernelSpec Embed(DType type) => Known.TryGetValue(("Embed", (int)type, 0), out var known) ? known
         : Known.GetOrAdd(("Embed", (int)type, 0), Of<EmbedParams>("embed", 256, ("TYPE", Number(type))));
 
@@ -88,7 +95,7 @@ internal static class CudaKernels
         .. Types.SelectMany(t => ((int[])[64, 80, 96, 128, 256]).Select(d => PagedAttention(t, d))),
         .. DecodeKernels(), LinearSmall.Spec(DType.BF16, 1, 2, 0), LinearSmall.Spec(DType.BF16, 4, 2, 0), LinearSmall.Spec(DType.F16, 8, 1, 0), Yardsticks.ReadRate, Yardsticks.StreamFloor(64), Yardsticks.StreamFloor(128),
         PagedAttention(DType.F32, 6), PagedAttention(DType.F32, 18, 1), PagedAttention(DType.BF16, 576, 512), ShortConvolution(1), ShortConvolution(4), ShortConvolution(16),
-        SelectiveScan(16), SelectiveScan(128), SelectiveScan(MaxScanState), GatedDelta, MatchMagnitude, CutBelow, Route(2048, 2048),
+        SelectiveScan(16), SelectiveScan(128), SelectiveScan(MaxScanState), GatedDelta, MatchMagnitude, CutBelow, Route(2048, 2048), LogitParts, LogitRows, LogitRuns,
     ];
 
     /// <summary>What the package carries as PTX for a card of this architecture: every kernel, decode attention for the common heads and groups, on cards with much and with little shared memory.</summary>

@@ -29,6 +29,19 @@ public enum CpuKernels
     Managed,
 }
 
+/// <summary>How keys and values are kept.</summary>
+public enum KvCacheType
+{
+    /// <summary>On the processor as float32, on a card as bfloat16.</summary>
+    Auto,
+    /// <summary>Four bytes a number.</summary>
+    Float32,
+    /// <summary>Two bytes a number: half of the memory, and half of what a long context reads for each token.</summary>
+    BFloat16,
+    /// <summary>One byte a number and a scale for each token and head: a quarter. On the processor alone.</summary>
+    Int8,
+}
+
 /// <summary>How an engine is set up. Immutable; every default is meant to be left alone.</summary>
 public sealed record EngineOptions
 {
@@ -65,6 +78,9 @@ public sealed record EngineOptions
     /// <summary>Bytes of key-value cache; 0 plans from the memory that is free.</summary>
     public long KvCacheBytes { get; init; }
 
+    /// <summary>How keys and values are kept.</summary>
+    public KvCacheType KvCacheType { get; init; }
+
     /// <summary>Sequences that may run at once.</summary>
     public int MaxBatchSequences { get; init; } = 64;
 
@@ -83,6 +99,7 @@ public sealed record EngineOptions
         Require((int)Backend, (int)ComputeBackend.Auto, (int)ComputeBackend.Cuda, nameof(Backend));
         Require((int)Arithmetic, (int)Arithmetic.Exact, (int)Arithmetic.Fast, nameof(Arithmetic));
         Require((int)CpuKernels, (int)CpuKernels.Auto, (int)CpuKernels.Managed, nameof(CpuKernels));
+        Require((int)KvCacheType, (int)KvCacheType.Auto, (int)KvCacheType.Int8, nameof(KvCacheType));
         Require(DeviceIndex, 0, 255, nameof(DeviceIndex));
         Require((int)Attention, (int)AttentionKernel.Prefetch, (int)AttentionKernel.Reference, nameof(Attention));
         Require((int)Prefetch, (int)PrefetchPolicy.Auto, (int)PrefetchPolicy.Rings, nameof(Prefetch));

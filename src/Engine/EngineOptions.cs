@@ -41,6 +41,19 @@ public enum CpuKernels
     Managed,
 }
 
+/// <summary>How keys and values are kept.</summary>
+public enum KvCacheType
+{
+    /// <summary>On the processor as float32, on a card as bfloat16.</summary>
+    Auto,
+    /// <summary>Four bytes a number.</summary>
+    Float32,
+    /// <summary>Two bytes a number: half of the memory, and half of what a long context reads for each token.</summary>
+    BFloat16,
+    /// <summary>One byte a number and a scale for each token and head: a quarter. On the processor alone.</summary>
+    Int8,
+}
+
 /// <summary>How an engine is set up. Immutable; every default is meant to be left alone.</summary>
 public sealed record EngineOptions
 {
@@ -84,6 +97,9 @@ public sealed record EngineOptions
     /// <summary>Bytes of key-value cache; 0 plans from the memory that is free.</summary>
     public long KvCacheBytes { get; init; }
 
+    /// <summary>How keys and values are kept.</summary>
+    public KvCacheType KvCacheType { get; init; }
+
     /// <summary>Sequences that may run at once.</summary>
     public int MaxBatchSequences { get; init; } = 64;
 
@@ -103,6 +119,7 @@ public sealed record EngineOptions
         Require((int)Arithmetic, (int)Arithmetic.Exact, (int)Arithmetic.Fast, nameof(Arithmetic));
         Require((int)Weights, (int)WeightFormat.AsStored, (int)WeightFormat.Int4, nameof(Weights));
         Require((int)CpuKernels, (int)CpuKernels.Auto, (int)CpuKernels.Managed, nameof(CpuKernels));
+        Require((int)KvCacheType, (int)KvCacheType.Auto, (int)KvCacheType.Int8, nameof(KvCacheType));
         if (WeightsCache is not null && string.IsNullOrWhiteSpace(WeightsCache))
         {
             throw new InvalidRequestException("WeightsCache is blank; give the path of a folder, or null to keep no quantised weights.", nameof(WeightsCache));

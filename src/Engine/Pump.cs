@@ -222,7 +222,7 @@ internal sealed class Pump : IDisposable
             {
                 var token = _summaries is null ? _sampler.Pick(item.Sequence, _runner.Logits(logits, sample)) : _summaries.Pick(sample, item.Sequence);
                 _tokens[sample] = token;
-                _logprobs[sample] = _sampler.Logprobs;
+                _logprobs[sample] = item.Sequence.Sampling.Logprobs is null ? null : _sampler.Logprobs;
                 if (item.Sequence.Constraint is { } constraint && !item.Sequence.StopTokens.Contains(token))
                 {
                     constraint.Advance(token);

@@ -54,6 +54,9 @@ public sealed class KvPrefetchOptions : IValidatableObject
     [Bounds(0, long.MaxValue, "bytes of key-value cache; 0 plans from the memory that is free")]
     public long KvCacheBytes { get; set; }
 
+    /// <summary>How keys and values are kept.</summary>
+    public KvCacheType KvCacheType { get; set; }
+
     /// <summary>Requests that may run at once.</summary>
     [Bounds(1, 4096, "requests that may run at once")]
     public int MaxBatchSequences { get; set; } = 64;
@@ -102,6 +105,11 @@ public sealed class KvPrefetchOptions : IValidatableObject
             yield return new ValidationResult("blank; give the path of a folder, or leave it out to keep no quantised weights.", [nameof(WeightsCache)]);
         }
 
+        if (!Enum.IsDefined(KvCacheType))
+        {
+            yield return new ValidationResult($"{(int)KvCacheType} is unknown; set it to {string.Join(", ", Enum.GetNames<KvCacheType>())}.", [nameof(KvCacheType)]);
+        }
+
         if (!Enum.IsDefined(WarmUp))
         {
             yield return new ValidationResult($"{(int)WarmUp} is unknown; set it to {string.Join(", ", Enum.GetNames<WarmUpMode>())}.", [nameof(WarmUp)]);
@@ -122,6 +130,7 @@ public sealed class KvPrefetchOptions : IValidatableObject
         Threads = Threads,
         ContextLength = ContextLength,
         KvCacheBytes = KvCacheBytes,
+        KvCacheType = KvCacheType,
         MaxBatchSequences = MaxBatchSequences,
         MaxBatchTokens = MaxBatchTokens,
         MaxQueue = MaxQueue,

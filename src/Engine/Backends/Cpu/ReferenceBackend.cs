@@ -3,7 +3,8 @@ using KvPrefetch.Engine.Numerics;
 namespace KvPrefetch.Engine.Backends.Cpu;
 
 /// <summary>Every verb written the plainest way, one thread, sums in double: the specification that fast backends are held against. Slabs of keys and values lie <c>[pageSize][headDim]</c>.</summary>
-internal sealed unsafe partial class ReferenceBackend : IBackend
+/// <param name="cache">Type that keys and values are rounded to; they are kept as float32.</param>
+internal sealed unsafe partial class ReferenceBackend(DType cache = DType.F32) : IBackend
 {
     public string Name => "reference";
     public int Threads => 1;
@@ -195,13 +196,13 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
 
             for (var head = 0; head < shape.KvHeads; head++)
             {
-                row.Slice(shape.QueryColumns + (head * headDim), headDim).CopyTo(Slot(step, layer, step.Pages.Keys(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
+                Keep(row.Slice(shape.QueryColumns + (head * headDim), headDim), Slot(step, layer, step.Pages.Keys(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
                 if (shape.ValuesInKeys > 0)
                 {
                     continue;
                 }
 
-                row.Slice(shape.QueryColumns + shape.KeyColumns + (head * headDim), headDim).CopyTo(Slot(step, layer, step.Pages.Values(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
+                Keep(row.Slice(shape.QueryColumns + shape.KeyColumns + (head * headDim), headDim), Slot(step, layer, step.Pages.Values(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
             }
         }
     }
@@ -289,6 +290,12 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
 
     public void Dispose()
     {
+    }
+
+    private void Keep(Span<float> row, Span<float> slot)
+    {
+        row.CopyTo(slot);
+        KvSlabs.Round(cache, slot);
     }
 
     private static Rows Row(Rows rows, int row) => rows with { Column = rows.Column + (row * rows.Stride) };

@@ -16,6 +16,7 @@ internal sealed class Pump : IDisposable
     private readonly Sampler _sampler;
     private readonly SummarySampler? _summaries;
     private readonly int[] _tokens;
+    private readonly TokenLogprobs?[] _logprobs;
     private readonly int _maxLive;
     private readonly Dictionary<Sequence, Generation> _live = [];
     private readonly List<Sequence> _ended = [];
@@ -36,6 +37,7 @@ internal sealed class Pump : IDisposable
     {
         (_scheduler, _runner, _sampler, _summaries) = (scheduler, runner, sampler, summaries);
         _tokens = new int[maxSequences];
+        _logprobs = new TokenLogprobs?[maxSequences];
         _maxLive = checked(maxSequences + maxQueue);
         _thread = new Thread(Loop) { IsBackground = true, Name = "KvPrefetch pump" };
         _thread.Start();
@@ -145,7 +147,8 @@ internal sealed class Pump : IDisposable
             Start(batch);
             var tokens = Compute(batch);
             _scheduler.Commit(batch, tokens);
-            Publish(batch, tokens);
+            JumpAhead(batch);
+            Publish(batch);
         }
 
         PublishEnded();
@@ -190,6 +193,7 @@ internal sealed class Pump : IDisposable
         while (_submitted.TryDequeue(out var generation))
         {
             _live.Add(generation.Sequence, generation);
+            JumpAhead(generation.Sequence);
             _scheduler.Add(generation.Sequence);
         }
 
@@ -218,6 +222,7 @@ internal sealed class Pump : IDisposable
             {
                 var token = _summaries is null ? _sampler.Pick(item.Sequence, _runner.Logits(logits, sample)) : _summaries.Pick(sample, item.Sequence);
                 _tokens[sample] = token;
+                _logprobs[sample] = item.Sequence.Sampling.Logprobs is null ? null : _sampler.Logprobs;
                 if (item.Sequence.Constraint is { } constraint && !item.Sequence.StopTokens.Contains(token))
                 {
                     constraint.Advance(token);
@@ -235,7 +240,28 @@ internal sealed class Pump : IDisposable
         return _tokens.AsSpan(0, sample);
     }
 
-    private void Publish(Batch batch, ReadOnlySpan<int> tokens)
+    /// <summary>What a grammar forces after the new tokens follows them at once; it is computed together with them in the next step.</summary>
+    private void JumpAhead(Batch batch)
+    {
+        for (var i = 0; i < batch.Count; i++)
+        {
+            ref readonly var item = ref batch[i];
+            if (item.Samples && !item.Sequence.IsFinished)
+            {
+                JumpAhead(item.Sequence);
+            }
+        }
+    }
+
+    private void JumpAhead(Sequence sequence)
+    {
+        if (sequence.Constraint is { Forced: { IsEmpty: false } forced })
+        {
+            _scheduler.Extend(sequence, forced);
+        }
+    }
+
+    private void Publish(Batch batch)
     {
         Count(batch);
         var now = Stopwatch.GetTimestamp();
@@ -245,10 +271,10 @@ internal sealed class Pump : IDisposable
             ref readonly var item = ref batch[i];
             if (item.Samples)
             {
-                var token = tokens[sample++];
+                var logprobs = _logprobs[sample++];
                 if (!IsLost(item.Sequence))
                 {
-                    _live[item.Sequence].Publish(new TokenEvent(token, item.Sequence.Finish, now));
+                    _live[item.Sequence].PublishNew(now, logprobs);
                 }
             }
         }
@@ -262,7 +288,7 @@ internal sealed class Pump : IDisposable
         {
             ref readonly var item = ref batch[i];
             prompt += item.Start < item.Sequence.PromptCount ? item.Count : 0;
-            generated += item.Samples && !IsLost(item.Sequence) ? 1 : 0;
+            generated += item.Samples && !IsLost(item.Sequence) ? _live[item.Sequence].Unpublished : 0;
         }
 
         Volatile.Write(ref _promptTokens, _promptTokens + prompt);
@@ -286,6 +312,12 @@ internal sealed class Pump : IDisposable
         foreach (var sequence in _ended)
         {
             _live.Remove(sequence, out var generation);
+            if (!IsLost(sequence))
+            {
+                // What begins a text by force can be all that it may have.
+                generation!.PublishNew(Stopwatch.GetTimestamp(), logprobs: null);
+            }
+
             generation!.Publish(new TokenEvent(null, sequence.Finish, Stopwatch.GetTimestamp()));
             Interlocked.Decrement(ref _liveCount);
         }

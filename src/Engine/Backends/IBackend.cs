@@ -17,6 +17,18 @@ internal interface IBackend : IDisposable
     /// <summary>A matrix in few bits, for <see cref="Linear"/> and <see cref="ExpertLinear"/>. A backend that cannot multiply by it refuses it.</summary>
     Weight LoadPacked(string name, PackedMatrix matrix) => throw new UnsupportedModelException($"'{name}' is quantised ({matrix.Format}), which the backend {Name} does not multiply by; supported there: weights in BF16, F16 or F32.", name);
 
+    /// <summary>A matrix for <see cref="Linear"/> and <see cref="ExpertLinear"/> whose weights are, or will be by <see cref="Quantise"/>, laid out as <see cref="GroupedLayout"/> says.
+    /// A backend that cannot multiply by it refuses it.</summary>
+    Weight LoadGrouped(string name, WeightFormat format, int rows, int columns, DeviceBuffer panels) =>
+        throw new UnsupportedModelException($"Weights = {format} is for the processor; the backend {Name} takes weights as they are stored.", name);
+
+    /// <summary>Fills the panels of <see cref="LoadGrouped"/> from the matrix at <paramref name="source"/>, row-major in host memory.</summary>
+    /// <param name="weight">Of <see cref="LoadGrouped"/>.</param>
+    /// <param name="type">Of the source: F32, F16 or BF16.</param>
+    /// <param name="source">First element, without any alignment.</param>
+    /// <param name="isMapped">The source is a mapped file, whose pages the system may have back afterwards.</param>
+    void Quantise(Weight weight, DType type, nint source, bool isMapped) => throw new NotSupportedException(Name);
+
     /// <summary>The vector at <paramref name="address"/> in host memory, as float32, <paramref name="offset"/> added to every element.</summary>
     DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0);
 

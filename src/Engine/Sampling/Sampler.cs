@@ -15,6 +15,10 @@ internal sealed class Sampler(int vocabularySize)
     private readonly Penalties _penalties = new(vocabularySize);
     private readonly Selection _selection = new(vocabularySize);
     private readonly Draw _draw = new(vocabularySize);
+    private readonly LogProbabilities _logProbabilities = new(vocabularySize);
+
+    /// <summary>Of the token picked last, where its request asks for it; else null.</summary>
+    public TokenLogprobs? Logprobs { get; private set; }
 
     /// <summary>The next token of this sequence.</summary>
     /// <param name="sequence">Its options, its tokens so far.</param>
@@ -29,6 +33,20 @@ internal sealed class Sampler(int vocabularySize)
             throw new ArgumentException($"{logits.Length} logits were given for a vocabulary of {_weights.Length}.", nameof(logits));
         }
 
+        Logprobs = null;
+        if (sequence.Sampling.Logprobs is not { } count)
+        {
+            return Choose(sequence, logits);
+        }
+
+        _logProbabilities.Keep(logits);
+        var token = Choose(sequence, logits);
+        Logprobs = _logProbabilities.Of(token, count, _weights, _draw);
+        return token;
+    }
+
+    private int Choose(Sequence sequence, Span<float> logits)
+    {
         var options = sequence.Sampling;
         ConstraintMask.Apply(sequence, logits, _mask);
         LogitBias.Apply(sequence, logits);

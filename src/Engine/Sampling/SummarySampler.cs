@@ -50,7 +50,7 @@ internal sealed class SummarySampler : IDisposable
             var sequence = batch[i].Sequence;
             var options = sequence.Sampling;
             _failed[row] = null;
-            _whole[row] = sequence.LogitBias.Length > 0 || options.RepetitionPenalty != 1 || options.FrequencyPenalty != 0 || options.PresencePenalty != 0;
+            _whole[row] = options.Logprobs is not null || sequence.LogitBias.Length > 0 || options.RepetitionPenalty != 1 || options.FrequencyPenalty != 0 || options.PresencePenalty != 0;
             var setting = _settings.AsSpan(row * LogitSummary.SettingLength, LogitSummary.SettingLength);
             setting.Clear();
             if (_whole[row])

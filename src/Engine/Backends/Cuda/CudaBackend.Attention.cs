@@ -26,7 +26,7 @@ internal sealed unsafe partial class CudaBackend
         var decodes = (single || step.SequenceCount > 1) && Decodes(step, q, output, shape);
         if (decodes)
         {
-            Decode(step, layer, q, output, shape, single);
+            Decode(step, layer, q, new(output), outputType: 0, shape, single);
         }
 
         if (decodes && single)
@@ -68,9 +68,16 @@ internal sealed unsafe partial class CudaBackend
         && step.Pages.PageSize == 16 && step.SequenceCount <= DecodeAttention.MaxSequences
         && (q.Stride | q.Column | output.Stride | output.Column) % 4 == 0;
 
-    private void Decode(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape, bool single)
+    /// <param name="step">The step.</param>
+    /// <param name="layer">Index into the cache.</param>
+    /// <param name="q">Queries.</param>
+    /// <param name="to">Results, of <paramref name="outputType"/>: 0 float32, else of the pages' type as bf16.cuh numbers it.</param>
+    /// <param name="outputType">Of the results.</param>
+    /// <param name="shape">The layer's.</param>
+    /// <param name="single">Every sequence has one row.</param>
+    private void Decode(in StepInputs step, int layer, Rows q, RowsView to, int outputType, AttentionShape shape, bool single)
     {
-        RowsView from = new(q), to = new(output);
+        RowsView from = new(q);
         var inputs = new PagedAttentionInputs
         {
             Q = from.Data,
@@ -98,7 +105,7 @@ internal sealed unsafe partial class CudaBackend
             return;
         }
 
-        var variant = new DecodeVariant(shape.HeadDim, shape.Heads / shape.KvHeads, type, SoftCap: shape.SoftCap != 0, FixedSplit: _options.BatchInvariant ? DecodeAttention.FixedSplitPages : 0,
+        var variant = new DecodeVariant(shape.HeadDim, shape.Heads / shape.KvHeads, type, OutputType: outputType, SoftCap: shape.SoftCap != 0, FixedSplit: _options.BatchInvariant ? DecodeAttention.FixedSplitPages : 0,
             Prefetch: Mode, Distance: _options.PrefetchDistance);
         if (!_decodes.TryGetValue(variant, out var decode))
         {

@@ -48,8 +48,7 @@ internal sealed class KernelCache(CudaContext context, KernelCompiler compiler, 
 
     private CudaKernel Make(KernelSpec spec)
     {
-        // The same code, launched in two ways, is two kernels here.
-        var key = spec.Overlaps ? spec.Variant + "+" : spec.Variant;
+        var key = spec.Variant;
         if (_kernels.TryGetValue(key, out var known))
         {
             return known.Kernel;

@@ -27,7 +27,7 @@ internal sealed unsafe partial class CudaBackend
         var decodes = (single || step.SequenceCount > 1) && Decodes(step, q, output, shape);
         if (decodes)
         {
-            Decode(step, layer, q, output, shape, single);
+            Decode(step, layer, q, new(output), outputType: 0, shape, single);
         }
 
         if (decodes && single)
@@ -98,7 +98,7 @@ internal sealed unsafe partial class CudaBackend
             return true;
         }
 
-        var variant = Variant(shape);
+        var variant = Variant(shape, _options.BatchInvariant ? 0 : KvCode);
         if (!_available.TryGetValue(variant, out var available))
         {
             var spec = _options.Attention == AttentionKernel.Paper ? PaperAttention.Spec(shape.HeadDim, KvCode, Mode, _options.PrefetchDistance) : DecodeAttention.Spec(variant, _context.Architecture, _context.SharedBytes);
@@ -111,12 +111,19 @@ internal sealed unsafe partial class CudaBackend
     /// <summary>Type of the pages, as the kernels number it.</summary>
     private int KvCode => _options.KvType == DType.F16 ? 1 : 2;
 
-    private DecodeVariant Variant(AttentionShape shape) => new(shape.HeadDim, shape.Heads / shape.KvHeads, KvCode, SoftCap: shape.SoftCap != 0,
+    private DecodeVariant Variant(AttentionShape shape, int outputType) => new(shape.HeadDim, shape.Heads / shape.KvHeads, KvCode, OutputType: outputType, SoftCap: shape.SoftCap != 0,
         FixedSplit: _options.BatchInvariant ? DecodeAttention.FixedSplitPages : 0, Prefetch: Mode, Distance: _options.PrefetchDistance);
 
-    private void Decode(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape, bool single)
+    /// <param name="step">The step.</param>
+    /// <param name="layer">Index into the cache.</param>
+    /// <param name="q">Queries.</param>
+    /// <param name="to">Results, of <paramref name="outputType"/>: 0 float32, else of the pages' type as bf16.cuh numbers it.</param>
+    /// <param name="outputType">Of the results.</param>
+    /// <param name="shape">The layer's.</param>
+    /// <param name="single">Every sequence has one row.</param>
+    private void Decode(in StepInputs step, int layer, Rows q, RowsView to, int outputType, AttentionShape shape, bool single)
     {
-        RowsView from = new(q), to = new(output);
+        RowsView from = new(q);
         var inputs = new PagedAttentionInputs
         {
             Q = from.Data,
@@ -143,7 +150,7 @@ internal sealed unsafe partial class CudaBackend
             return;
         }
 
-        var variant = Variant(shape);
+        var variant = Variant(shape, outputType);
         if (!_decodes.TryGetValue(variant, out var decode))
         {
             var kernel = new DecodeAttention(_context, _kernels, variant);

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using KvPrefetch.Engine.Backends.Cuda.Driver;
 using KvPrefetch.Engine.Backends.Cuda.Kernels;
 using KvPrefetch.Engine.Numerics;
@@ -29,6 +30,15 @@ internal sealed record CudaOptions
     /// <summary>Of <see cref="PrefetchPolicy.L2"/>: fillings of the ring, or pages of a warp in the paper's kernel.</summary>
     public int PrefetchDistance { get; init; } = 1;
 
+    /// <summary>Blocks of a decode step are folded into few launches. False: verb by verb.</summary>
+    public bool Folds { get; init; } = true;
+
+    /// <summary>How products of few rows use a multiprocessor; null: as measured.</summary>
+    public SmallTuning? Products { get; init; }
+
+    /// <summary>Kernels may begin before the one in front has ended (where the card can).</summary>
+    public bool Overlaps { get; init; } = true;
+
     /// <summary>Contexts are cut at fixed places, so that a sequence's bits while decoding do not depend on its neighbours.</summary>
     public bool BatchInvariant { get; init; }
 }
@@ -37,7 +47,7 @@ internal sealed record CudaOptions
 /// Everything runs in one stream of its own; the host waits for it in <see cref="Download"/> alone.</summary>
 internal sealed unsafe partial class CudaBackend : IBackend
 {
-    private readonly CudaOptions _options;
+    private CudaOptions _options;
     private readonly CudaContext _context;
     private readonly CudaStream _stream;
     private readonly KernelCache _kernels;
@@ -45,6 +55,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
     private readonly StepUpload _upload;
     private readonly RowDownload _download;
     private readonly LargeProducts? _products;
+    private LinearSmall _small;
     private readonly List<DeviceMemory> _allocated = [];
     private bool _disposed;
 
@@ -58,8 +69,10 @@ internal sealed unsafe partial class CudaBackend : IBackend
         }
 
         (_context, _options) = (context, options);
+
         _stream = Add(CudaStream.Create(context));
         _kernels = Add(new KernelCache(context, images));
+        Reconfigure(options);
         _arena = Add(new WeightArena(context, _stream));
         _upload = Add(new StepUpload(context, _stream));
         _download = Add(new RowDownload(context, _stream));
@@ -81,6 +94,10 @@ internal sealed unsafe partial class CudaBackend : IBackend
     /// <summary>What nobody holds; from any thread, and 0 once the backend is disposed.</summary>
     public long FreeBytes => _disposed ? 0 : _context.CurrentFreeBytes();
     public long WeightBytes => _arena.Bytes;
+
+    /// <summary>Where everything runs: for benchmarks.</summary>
+    public CudaStream Stream => _stream;
+    public CudaContext Context => _context;
 
     /// <summary>Whether this machine has an NVIDIA driver at all.</summary>
     public static bool HasDriver => CudaDriver.Find(out _) is not null;
@@ -213,6 +230,21 @@ internal sealed unsafe partial class CudaBackend : IBackend
     public Span<float> Download(Rows rows, int row) => _download.Row(rows, row);
 
     public void Fetch(Rows rows, int count) => _download.Fetch(rows, count);
+
+    /// <summary>Other ways of computing the same, with the weights and pages that are there; what was recorded is forgotten.</summary>
+    [MemberNotNull(nameof(_small))]
+    public void Reconfigure(CudaOptions options)
+    {
+        _options = options;
+        _context.Overlaps = options.Overlaps && _context.Architecture >= 90;
+        _small = new LinearSmall(_context, _kernels, _stream, options.Products ?? (Prefetch == PrefetchPolicy.Rings ? SmallTuning.Default : SmallTuning.Default with { Ahead = 0 }));
+        foreach (var graph in _graphs.Values)
+        {
+            graph?.Dispose();
+        }
+
+        _graphs.Clear();
+    }
 
     /// <summary>Waits until all that was asked for is done.</summary>
     /// <exception cref="DeviceException">Fault: some of it failed.</exception>

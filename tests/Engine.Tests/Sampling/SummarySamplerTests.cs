@@ -80,6 +80,8 @@ public sealed class SummarySamplerTests(ITestOutputHelper output)
         private readonly uint[] _bits = [.. Enumerable.Range(0, (vocabulary / 32) + 2).Select(_ => (uint)random.Next() | 1)];
         private readonly bool _canEnd = random.Next(2) == 0;
 
+        public override ReadOnlySpan<int> Forced => [];
+
         public override ReadOnlySpan<uint> Allowed(out bool canEnd)
         {
             canEnd = _canEnd;

@@ -25,10 +25,10 @@ for (var i = 0; i < settings.Rounds; i++)
     var bandwidth = ReadBandwidth.Measure(settings.Threads);
     ReadBandwidth.Release();
     GC.Collect();
-    var peerFirst = i % 2 == 1 && settings.Peer is not null ? Programs.RunPeer(settings) : null;
+    var peerFirst = i % 2 == 1 && settings.HasPeer ? Programs.RunPeer(settings) : null;
     var cold = Programs.RunColdStart(settings, repository);
     var ours = Programs.RunOurs(settings);
-    var peer = peerFirst ?? (settings.Peer is null ? null : Programs.RunPeer(settings));
+    var peer = peerFirst ?? (!settings.HasPeer ? null : Programs.RunPeer(settings));
     rounds.Add(new Round(bandwidth, cold, ours, peer));
     Console.Error.WriteLine(FormattableString.Invariant(
         $"round {i + 1}: read {bandwidth:F1} GB/s; ours decode {ours.DecodeTokensPerSecond} prefill {ours.PrefillTokensPerSecond} cold {cold:F0} ms; peer decode {peer?.DecodeTokensPerSecond} prefill {peer?.PrefillTokensPerSecond}"));

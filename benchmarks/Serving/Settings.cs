@@ -7,7 +7,7 @@ internal sealed record Settings
 {
     public const string Usage =
         """
-        Serving: end to end beside llama.cpp, same weights, same threads, both in turn.
+        Serving: end to end beside llama.cpp or ik_llama.cpp, same weights, same threads, both in turn.
           --model DIR          Hugging Face folder
           --peer FILE          llamacpp.mjs (needs node); without it only our own figures
           --peer-cwd FOLDER    folder whose node_modules holds node-llama-cpp
@@ -18,7 +18,9 @@ internal sealed record Settings
           --sequences N        requests at once, default 1
           --repeat N           repetitions inside each program, median taken, default 3
           --rounds N           both programs in turn, default 5
+          --ik FILE            ik_llama.cpp's llama-bench, the peer instead of --peer; decode is then measured behind the prompt (-gp)
           --arithmetic KIND    exact or fast, ours alone; default exact
+          --weights KIND       as-stored, int8 or int4, ours alone; default as-stored
           --output FILE        markdown, default benchmarks/results/serving.md
         """;
 
@@ -33,6 +35,12 @@ internal sealed record Settings
     public int Repeat { get; init; } = 3;
     public int Rounds { get; init; } = 5;
     public string Arithmetic { get; init; } = "exact";
+    public string Weights { get; init; } = "as-stored";
+
+    /// <summary>llama-bench of ik_llama.cpp.</summary>
+    public string? Ik { get; init; }
+
+    public bool HasPeer => Peer is not null || Ik is not null;
     public string? Output { get; init; }
 
     /// <summary>True in the child process that measures us.</summary>
@@ -61,6 +69,8 @@ internal sealed record Settings
             Repeat = Number("--repeat", 3),
             Rounds = Number("--rounds", 5),
             Arithmetic = Text("--arithmetic") is not { } kind ? "exact" : kind is "exact" or "fast" ? kind : throw new FormatException("--arithmetic can be exact or fast."),
+            Weights = Text("--weights") is not { } form ? "as-stored" : form is "as-stored" or "int8" or "int4" ? form : throw new FormatException("--weights can be as-stored, int8 or int4."),
+            Ik = Text("--ik"),
             Output = Text("--output"),
             IsOurs = given.Remove("--ours"),
         };

@@ -28,6 +28,7 @@ internal static class Ours
     {
         Threads = settings.Threads,
         Arithmetic = settings.Arithmetic == "fast" ? Arithmetic.Fast : Arithmetic.Exact,
+        Weights = settings.Weights switch { "int8" => WeightFormat.Int8, "int4" => WeightFormat.Int4, _ => WeightFormat.AsStored },
         KvCacheType = Enum.Parse<KvCacheType>(settings.Kv, ignoreCase: true),
     };
 

@@ -47,6 +47,9 @@ public sealed class KvPrefetchOptions : IValidatableObject
     [Bounds(0, long.MaxValue, "bytes of key-value cache; 0 plans from the memory that is free")]
     public long KvCacheBytes { get; set; }
 
+    /// <summary>Requests that begin with the same tokens use each other's keys and values (instructions, tools, earlier turns), as long as they are in the cache.</summary>
+    public bool PrefixCache { get; set; } = true;
+
     /// <summary>Requests that may run at once.</summary>
     [Bounds(1, 4096, "requests that may run at once")]
     public int MaxBatchSequences { get; set; } = 64;
@@ -103,6 +106,7 @@ public sealed class KvPrefetchOptions : IValidatableObject
         Threads = Threads,
         ContextLength = ContextLength,
         KvCacheBytes = KvCacheBytes,
+        PrefixCache = PrefixCache,
         MaxBatchSequences = MaxBatchSequences,
         MaxBatchTokens = MaxBatchTokens,
         MaxQueue = MaxQueue,

@@ -11,7 +11,7 @@ internal static class Ours
     /// <summary>Prints one line of JSON.</summary>
     public static async Task RunAsync(Settings settings)
     {
-        using var engine = LlmEngine.Load(settings.Model, new EngineOptions { Threads = settings.Threads, Arithmetic = settings.Arithmetic == "fast" ? Arithmetic.Fast : Arithmetic.Exact });
+        using var engine = LlmEngine.Load(settings.Model, new EngineOptions { Threads = settings.Threads, Arithmetic = settings.Arithmetic == "fast" ? Arithmetic.Fast : Arithmetic.Exact, PrefixCache = false });
         List<double> firstToken = [], prefill = [], decode = [];
         for (var repetition = 0; repetition < settings.Repeat; repetition++)
         {

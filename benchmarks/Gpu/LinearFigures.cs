@@ -1,5 +1,6 @@
 using System.Globalization;
 using KvPrefetch.Engine.Backends.Cuda;
+using KvPrefetch.Engine.Backends.Cuda.Kernels;
 using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Benchmarks.Gpu;

@@ -67,9 +67,11 @@ public sealed class LlmEngine : IDisposable
 {
     private readonly IBackend _backend;
     private readonly Checkpoint _checkpoint;
+    private readonly WeightsCache? _cache;
     private readonly ModelRunner _runner;
     private readonly PagePool[] _pools;
     private readonly MemoryPlan _plan;
+    private readonly SummarySampler? _summaries;
     private readonly Pump _pump;
     private readonly TimeSpan _loadTime;
     private long _lastId;
@@ -77,10 +79,10 @@ public sealed class LlmEngine : IDisposable
 
     private LlmEngine(EngineParts parts, EngineOptions options, TimeSpan loadTime)
     {
-        (_backend, _checkpoint, _runner, _plan, _loadTime) = (parts.Backend, parts.Checkpoint, parts.Runner, parts.Plan, loadTime);
+        (_backend, _checkpoint, _cache, _runner, _summaries, _plan, _loadTime) = (parts.Backend, parts.Checkpoint, parts.Cache, parts.Runner, parts.Summaries, parts.Plan, loadTime);
         (Model, Tokenizer, ChatTemplate) = (parts.Model, parts.Tokenizer, parts.ChatTemplate);
         _pools = [.. _plan.Layout.Windows.Select((window, group) => new PagePool(_plan.Pages[group], MemoryPlan.PageSize, window, parts.SharesPrefixes))];
-        _pump = new Pump(new Scheduler(_pools, _plan.Sequences, options.MaxBatchTokens), _runner, new Sampler(Model.VocabularySize), options.MaxBatchSequences, options.MaxQueue);
+        _pump = new Pump(new Scheduler(_pools, _plan.Sequences, options.MaxBatchTokens), _runner, parts.Sampler, parts.Summaries, options.MaxBatchSequences, options.MaxQueue);
     }
 
     public ModelInfo Model { get; }
@@ -191,8 +193,10 @@ public sealed class LlmEngine : IDisposable
         {
             _pump.Dispose();
             _runner.Dispose();
+            _summaries?.Dispose();
             _backend.Dispose();
             _checkpoint.Dispose();
+            _cache?.Dispose();
         }
     }
 }

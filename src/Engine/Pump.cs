@@ -14,6 +14,7 @@ internal sealed class Pump : IDisposable
     private readonly Scheduler _scheduler;
     private readonly ModelRunner _runner;
     private readonly Sampler _sampler;
+    private readonly SummarySampler? _summaries;
     private readonly int[] _tokens;
     private readonly TokenLogprobs?[] _logprobs;
     private readonly int _maxLive;
@@ -32,9 +33,9 @@ internal sealed class Pump : IDisposable
     private long _allocatedBytes;
     private int _batchSequences;
 
-    public Pump(Scheduler scheduler, ModelRunner runner, Sampler sampler, int maxSequences, int maxQueue)
+    public Pump(Scheduler scheduler, ModelRunner runner, Sampler sampler, SummarySampler? summaries, int maxSequences, int maxQueue)
     {
-        (_scheduler, _runner, _sampler) = (scheduler, runner, sampler);
+        (_scheduler, _runner, _sampler, _summaries) = (scheduler, runner, sampler, summaries);
         _tokens = new int[maxSequences];
         _logprobs = new TokenLogprobs?[maxSequences];
         _maxLive = checked(maxSequences + maxQueue);
@@ -171,7 +172,7 @@ internal sealed class Pump : IDisposable
         {
             return Pick(batch, _runner.Run(batch));
         }
-        catch (DeviceException e) when (e.Code == DeviceException.OutOfMemory)
+        catch (DeviceOutOfMemoryException e)
         {
             for (var i = 0; i < batch.Count; i++)
             {
@@ -205,6 +206,7 @@ internal sealed class Pump : IDisposable
     private ReadOnlySpan<int> Pick(Batch batch, Rows logits)
     {
         var sample = 0;
+        _summaries?.Begin(batch, logits);
         for (var i = 0; i < batch.Count; i++)
         {
             ref readonly var item = ref batch[i];
@@ -215,9 +217,9 @@ internal sealed class Pump : IDisposable
 
             try
             {
-                var token = _sampler.Pick(item.Sequence, _runner.Logits(logits, sample));
+                var token = _summaries is null ? _sampler.Pick(item.Sequence, _runner.Logits(logits, sample)) : _summaries.Pick(sample, item.Sequence);
                 _tokens[sample] = token;
-                _logprobs[sample] = _sampler.Logprobs;
+                _logprobs[sample] = item.Sequence.Sampling.Logprobs is null ? null : _sampler.Logprobs;
                 if (item.Sequence.Constraint is { } constraint && !item.Sequence.StopTokens.Contains(token))
                 {
                     constraint.Advance(token);

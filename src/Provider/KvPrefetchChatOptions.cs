@@ -49,4 +49,7 @@ public sealed record KvPrefetchChatOptions
 
     /// <summary>Text that ends the answer and is not part of it; at most 16 of at most 256 characters.</summary>
     public IReadOnlyList<string>? StopSequences { get; init; }
+
+    /// <summary>Tools and formats are shown to the model, and no grammar holds it to them: for measuring what it does by itself.</summary>
+    internal bool IsUnenforced { get; init; }
 }

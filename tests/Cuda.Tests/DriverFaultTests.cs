@@ -37,8 +37,8 @@ public sealed class DriverFaultTests : IDisposable
     public async Task AModelThatDoesNotFitIsRefusedWithTheFigures()
     {
         var driver = new FakeDriver { Memory = 1 << 20 };
-        var error = Assert.IsType<DeviceException>(await Run(driver));
-        Assert.Equal(DeviceException.OutOfMemory, error.Code);
+        var error = Assert.IsType<DeviceOutOfMemoryException>(await Run(driver));
+        Assert.True(error.RequiredBytes > error.FreeBytes, error.Message);
         Assert.Contains("1048576", error.Message, StringComparison.Ordinal);
         Assert.Empty(driver.Wrongs);
     }

@@ -78,6 +78,8 @@ internal sealed unsafe class FakeDriver : ICudaDriver, INvrtc
     int INvrtc.CompileProgram(nint program, int optionCount, byte** options) => (int)Call(() => Alive("program", program));
     int INvrtc.GetCubinSize(nint program, nuint* size) => (int)Call(() => *size = 4);
     int INvrtc.GetCubin(nint program, byte* cubin) => (int)Call(() => *cubin = 1);
+    int INvrtc.GetPtxSize(nint program, nuint* size) => (int)Call(() => *size = 1);
+    int INvrtc.GetPtx(nint program, byte* ptx) => (int)Call(() => *ptx = 0);
     int INvrtc.GetLogSize(nint program, nuint* size) => (int)Call(() => *size = 3);
     int INvrtc.GetLog(nint program, byte* log) => (int)Call(() => "no\0"u8.CopyTo(new Span<byte>(log, 3)));
 

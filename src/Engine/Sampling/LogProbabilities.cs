@@ -1,3 +1,4 @@
+using KvPrefetch.Engine.Numerics;
 using KvPrefetch.Engine.Requests;
 
 namespace KvPrefetch.Engine.Sampling;
@@ -22,7 +23,7 @@ internal sealed class LogProbabilities(int vocabularySize)
     public TokenLogprobs Of(int chosen, int count, float[] weights, Draw draw)
     {
         var max = Logits.Max(_row);
-        Logits.Exponentials(_row, max, 1, weights);
+        SoftWeights.Exponentials(_row, max, SoftWeights.Scale(1), weights);
         var logSum = max + Math.Log(draw.Sum(weights));
         Span<int> best = stackalloc int[Math.Min(count, _row.Length)];
         Highest(best);

@@ -1,3 +1,4 @@
+using KvPrefetch.Engine.Numerics;
 using KvPrefetch.Engine.Requests;
 
 namespace KvPrefetch.Engine.Sampling;
@@ -10,6 +11,7 @@ namespace KvPrefetch.Engine.Sampling;
 internal sealed class Sampler(int vocabularySize)
 {
     private readonly float[] _weights = new float[vocabularySize];
+    private readonly uint[] _mask = new uint[ConstraintMask.Words(vocabularySize)];
     private readonly Penalties _penalties = new(vocabularySize);
     private readonly Selection _selection = new(vocabularySize);
     private readonly Draw _draw = new(vocabularySize);
@@ -46,7 +48,7 @@ internal sealed class Sampler(int vocabularySize)
     private int Choose(Sequence sequence, Span<float> logits)
     {
         var options = sequence.Sampling;
-        ConstraintMask.Apply(sequence, logits);
+        ConstraintMask.Apply(sequence, logits, _mask);
         LogitBias.Apply(sequence, logits);
         _penalties.Apply(sequence, logits);
         var max = Logits.Max(logits);
@@ -55,8 +57,7 @@ internal sealed class Sampler(int vocabularySize)
             return Logits.IndexOf(logits, max);
         }
 
-        // The reciprocal of the smallest temperatures is infinite, and 0 * infinity is not a number.
-        Logits.Exponentials(logits, max, Math.Min(1 / options.Temperature, float.MaxValue), _weights);
+        SoftWeights.Exponentials(logits, max, SoftWeights.Scale(options.Temperature), _weights);
         TopK(logits, max, options);
         TopP(logits, max, options);
         MinP(options);
@@ -81,7 +82,7 @@ internal sealed class Sampler(int vocabularySize)
     {
         if (options.TopP < 1)
         {
-            var last = _selection.FindByWeight(logits, _weights, max, options.Temperature, options.TopP * _draw.Sum(_weights));
+            var last = _selection.FindByWeight(logits, _weights, max, options.Temperature, options.TopP * _draw.Sum(_weights), out _);
             Selection.Keep(logits, _weights, logits[last], last);
         }
     }

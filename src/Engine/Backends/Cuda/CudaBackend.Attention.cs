@@ -1,4 +1,5 @@
 using KvPrefetch.Engine.Backends.Cuda.Driver;
+using KvPrefetch.Engine.Backends.Cuda.Kernels;
 using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Engine.Backends.Cuda;
@@ -8,6 +9,7 @@ internal sealed unsafe partial class CudaBackend
 {
     private readonly Dictionary<DecodeVariant, (DecodeAttention Kernel, DeviceMemory Records)> _decodes = [];
     private readonly Dictionary<int, PaperAttention> _papers = [];
+    private readonly Dictionary<DecodeVariant, bool> _available = [];
 
     /// <summary>What decode attention asks for ahead.</summary>
     public PrefetchPolicy Prefetch => (_options.Prefetch, _options.Attention) switch
@@ -33,7 +35,7 @@ internal sealed unsafe partial class CudaBackend
             return;
         }
 
-        var parameters = new AttentionParams
+        var parameters = new PagedAttentionParams
         {
             Q = new(q),
             Output = new(output),
@@ -65,7 +67,32 @@ internal sealed unsafe partial class CudaBackend
         && _options.KvType is DType.F16 or DType.BF16
         && shape.HeadDim % 16 == 0 && shape.HeadDim <= 256
         && step.Pages.PageSize == 16 && step.SequenceCount <= DecodeAttention.MaxSequences
-        && (q.Stride | q.Column | output.Stride | output.Column) % 4 == 0;
+        && (q.Stride | q.Column | output.Stride | output.Column) % 4 == 0
+        && IsAvailable(shape);
+
+    /// <summary>Without a compiler only the common variants are there; the plain kernel takes the others.</summary>
+    private bool IsAvailable(AttentionShape shape)
+    {
+        if (_kernels.Images.Compiles)
+        {
+            return true;
+        }
+
+        var variant = Variant(shape);
+        if (!_available.TryGetValue(variant, out var available))
+        {
+            var spec = _options.Attention == AttentionKernel.Paper ? PaperAttention.Spec(shape.HeadDim, KvCode, Mode, _options.PrefetchDistance) : DecodeAttention.Spec(variant, _context.Architecture, _context.SharedBytes);
+            _available[variant] = available = _kernels.Has(spec);
+        }
+
+        return available;
+    }
+
+    /// <summary>Type of the pages, as the kernels number it.</summary>
+    private int KvCode => _options.KvType == DType.F16 ? 1 : 2;
+
+    private DecodeVariant Variant(AttentionShape shape) => new(shape.HeadDim, shape.Heads / shape.KvHeads, KvCode, SoftCap: shape.SoftCap != 0,
+        FixedSplit: _options.BatchInvariant ? DecodeAttention.FixedSplitPages : 0, Prefetch: Mode, Distance: _options.PrefetchDistance);
 
     private void Decode(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape, bool single)
     {
@@ -85,20 +112,18 @@ internal sealed unsafe partial class CudaBackend
             Sequences = step.SequenceCount,
             Shape = shape,
         };
-        var type = _options.KvType == DType.F16 ? 1 : 2;
         if (_options.Attention == AttentionKernel.Paper)
         {
             if (!_papers.TryGetValue(shape.HeadDim, out var paper))
             {
-                _papers[shape.HeadDim] = paper = new PaperAttention(_kernels, shape.HeadDim, type, Mode, _options.PrefetchDistance);
+                _papers[shape.HeadDim] = paper = new PaperAttention(_kernels, shape.HeadDim, KvCode, Mode, _options.PrefetchDistance);
             }
 
             paper.Launch(_stream, inputs);
             return;
         }
 
-        var variant = new DecodeVariant(shape.HeadDim, shape.Heads / shape.KvHeads, type, SoftCap: shape.SoftCap != 0, FixedSplit: _options.BatchInvariant ? DecodeAttention.FixedSplitPages : 0,
-            Prefetch: Mode, Distance: _options.PrefetchDistance);
+        var variant = Variant(shape);
         if (!_decodes.TryGetValue(variant, out var decode))
         {
             var kernel = new DecodeAttention(_context, _kernels, variant);

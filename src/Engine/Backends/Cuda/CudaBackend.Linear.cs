@@ -1,3 +1,4 @@
+using KvPrefetch.Engine.Backends.Cuda.Kernels;
 using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Engine.Backends.Cuda;
@@ -48,7 +49,7 @@ internal sealed unsafe partial class CudaBackend
     {
         var convert = Kernel(CudaKernels.ConvertRows(type));
         var converted = Converted(checked((long)rows * x.Columns));
-        convert.Launch(_stream, rows, Blocks(x.Columns, convert.Spec.Threads), 1, new ConvertParams { X = new(x), Output = converted, Columns = x.Columns });
+        convert.Launch(_stream, rows, Blocks(x.Columns, convert.Spec.Threads), 1, new ConvertRowsParams { X = new(x), Output = converted, Columns = x.Columns });
 
         // Large tiles read less, small ones fill the card.
         var tile = (long)Blocks(rows, 128) * Blocks(outputs, 128) >= _context.Multiprocessors ? 128 : 64;

@@ -1,6 +1,6 @@
 // Real JSON schemas as constraints, on one core: ConstraintsBenchmark TOKENIZER-FOLDER maskbench.jsonl.gz [--every N] [--from N] [--rounds N] [--out FILE.md]
 // With --walks N FILE.jsonl instead: N texts drawn at random under each schema's masks, for tools/constraints/check-walks.mjs.
-// With --jump-ahead MODEL-FOLDER [--rounds N] [--threads N] and nothing else: what forced text and log-probabilities cost that model.
+// With --jump-ahead MODEL-FOLDER [--rounds N] [--threads N] and nothing else: what forced text, log-probabilities and known prompts cost or spare that model.
 // Each schema is compiled anew in every round, its instances followed token by token; of each mask, the best time of the rounds counts: on a machine that others use too, the rest is theirs.
 using System.Diagnostics;
 using System.IO.Compression;

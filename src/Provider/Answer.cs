@@ -29,7 +29,7 @@ internal sealed class Answer : IDisposable
     {
         (_engine, _plan, _modelId) = (engine, plan, modelId);
         var request = plan.Request;
-        if (plan.Format.Reasons || plan.Tools.Declarations is not null)
+        if (plan.Format.HasParts || plan.Tools.Declarations is not null)
         {
             var reader = plan.Format.CreateReader(plan.Tools.Tools, plan.Tools.Declarations is not null, plan.Prompt.InSection, plan.Prompt.Tail);
             _reader = plan.Format.Read(reader);

@@ -59,6 +59,9 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
             _tiles = kernels is ProductKernels.Auto or ProductKernels.Tiles ? AssembledKernels.Tiles : null;
             _dots = kernels == ProductKernels.VectorDots || (kernels == ProductKernels.Auto && _tiles is null && InstructionSets.Current.Bf16DotsAreFast) ? AssembledKernels.Dots : null;
         }
+
+        _groupedDots = kernels == ProductKernels.Managed ? null : AssembledKernels.GroupedDots;
+        _groupedTiles = kernels is ProductKernels.Auto or ProductKernels.Tiles && _groupedDots is not null ? AssembledKernels.GroupedTiles : null;
     }
 
     public string Name => $"cpu ({TLanes.Width * 32}-bit vectors{(_tiles is not null ? ", tiles" : _dots is not null ? ", bf16 dot products" : "")}{_cache switch { DType.BF16 => ", bf16 cache", DType.I8 => ", int8 cache", _ => "" }})";
@@ -214,9 +217,21 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
                 continue;
             }
 
+            if (projections[i].Matrix.Format is not WeightFormat.AsStored and var format)
+            {
+                for (; i < projections.Length && projections[i].Matrix.Format == format; i++)
+                {
+                    outputs += projections[i].Matrix.Rows;
+                }
+
+                GroupedLinear(x, projections[first..i], output, rows);
+                output = output.Slice(outputs, output.Columns - outputs);
+                continue;
+            }
+
             var type = projections[i].Matrix.Type;
             var tiled = IsTiled(projections[i].Matrix);
-            for (; i < projections.Length && projections[i].Matrix.Packed is null && projections[i].Matrix.Type == type && IsTiled(projections[i].Matrix) == tiled; i++)
+            for (; i < projections.Length && projections[i].Matrix is { Packed: null, Format: WeightFormat.AsStored } && projections[i].Matrix.Type == type && IsTiled(projections[i].Matrix) == tiled; i++)
             {
                 var (matrix, bias) = projections[i];
                 targets[count++] = new LinearTarget((byte*)matrix.Data.Address, bias is null ? null : (float*)bias.Address, matrix.Rows, outputs);
@@ -280,6 +295,8 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         _attentionPartials.Dispose();
         _unpacked.Dispose();
         _rounded.Dispose();
+        _grouped.Dispose();
+        _groupedScratch.Dispose();
         _experts.Dispose();
     }
 

@@ -113,7 +113,7 @@ internal sealed class DecodeAttention
         ],
         SharedBytes = layout.SharedBytes(MaxSequences),
         RegisterBudget = 255,
-        Overlaps = variant.Prefetch == PrefetchMode.Rings,
+        Overlaps = true,
     };
 
     [StructLayout(LayoutKind.Sequential)]

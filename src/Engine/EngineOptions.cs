@@ -44,7 +44,7 @@ public enum CpuKernels
 /// <summary>How keys and values are kept.</summary>
 public enum KvCacheType
 {
-    /// <summary>On the processor as float32, on a card as bfloat16.</summary>
+    /// <summary>As bfloat16 on a card and with <see cref="Arithmetic.Fast"/>, else as float32.</summary>
     Auto,
     /// <summary>Four bytes a number.</summary>
     Float32,

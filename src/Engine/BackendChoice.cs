@@ -62,5 +62,5 @@ internal static class BackendChoice
 
     /// <summary>Figures of the card, or null.</summary>
     public static DeviceStats? Device(IBackend backend) =>
-        backend is CudaBackend cuda ? new DeviceStats(cuda.DeviceName, cuda.TotalBytes, cuda.FreeBytes, cuda.WeightBytes, cuda.Graphs, cuda.CompiledKernels, cuda.Prefetch) : null;
+        backend is CudaBackend cuda ? new DeviceStats(cuda.DeviceName, cuda.TotalBytes, cuda.FreeBytes, cuda.WeightBytes, cuda.Graphs, cuda.CompiledKernels, cuda.TranslatedKernels, cuda.Prefetch) : null;
 }

@@ -190,5 +190,6 @@ public sealed record EngineStats
 /// <param name="WeightBytes">What the weights take.</param>
 /// <param name="Graphs">Steps that were recorded and are repeated as a whole, one for each number of sequences that has come up.</param>
 /// <param name="CompiledKernels">Kernels that had to be compiled; 0 where all were in the kernel cache.</param>
+/// <param name="TranslatedKernels">Kernels that came with the package and were translated by the driver, because there is no compiler.</param>
 /// <param name="Prefetch">What attention asks for ahead.</param>
-public sealed record DeviceStats(string Name, long MemoryBytes, long FreeBytes, long WeightBytes, int Graphs, int CompiledKernels, PrefetchPolicy Prefetch);
+public sealed record DeviceStats(string Name, long MemoryBytes, long FreeBytes, long WeightBytes, int Graphs, int CompiledKernels, int TranslatedKernels, PrefetchPolicy Prefetch);

@@ -106,7 +106,7 @@ internal sealed unsafe partial class CudaBackend
         }
 
         var variant = new DecodeVariant(shape.HeadDim, shape.Heads / shape.KvHeads, type, OutputType: outputType, SoftCap: shape.SoftCap != 0, FixedSplit: _options.BatchInvariant ? DecodeAttention.FixedSplitPages : 0,
-            Prefetch: Mode, Distance: _options.PrefetchDistance);
+            LeastUnits: _options.Decode.LeastUnits, Prefetch: Mode, Distance: _options.PrefetchDistance, RingKilobytes: _options.Decode.RingKilobytes);
         if (!_decodes.TryGetValue(variant, out var decode))
         {
             var kernel = new DecodeAttention(_context, _kernels, variant);

@@ -1,5 +1,6 @@
 // Real JSON schemas as constraints, on one core: ConstraintsBenchmark TOKENIZER-FOLDER maskbench.jsonl.gz [--every N] [--from N] [--rounds N] [--out FILE.md]
 // With --walks N FILE.jsonl instead: N texts drawn at random under each schema's masks, for tools/constraints/check-walks.mjs.
+// With --jump-ahead MODEL-FOLDER [--rounds N] [--threads N] and nothing else: what forced text and log-probabilities cost that model.
 // Each schema is compiled anew in every round, its instances followed token by token; of each mask, the best time of the rounds counts: on a machine that others use too, the rest is theirs.
 using System.Diagnostics;
 using System.IO.Compression;
@@ -7,6 +8,13 @@ using System.Text.Json;
 using KvPrefetch.Benchmarks;
 using KvPrefetch.Benchmarks.Constraints;
 using KvPrefetch.Engine.Text.Tokenization;
+
+if (args is ["--jump-ahead", var model, ..])
+{
+    Console.WriteLine($"Command: ConstraintsBenchmark {string.Join(' ', args.Select(Path.GetFileName))}; {Machine.Describe()}; commit {Machine.Commit(Machine.Repository())}\n");
+    Console.WriteLine(await JumpAhead.RunAsync(model, Option("--rounds", 9), Option("--threads", 1)));
+    return 0;
+}
 
 if (args.Length < 2)
 {

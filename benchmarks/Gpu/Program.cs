@@ -14,6 +14,46 @@ if (args.Contains("step", StringComparer.Ordinal))
     return 0;
 }
 
+if (Array.IndexOf(args, "--make") is >= 0 and var make)
+{
+    StartFigures.Write(args[make + 1]);
+    return 0;
+}
+
+if (Array.IndexOf(args, "--start") is >= 0 and var start)
+{
+    log.WriteLine(StartFigures.Header);
+    await StartFigures.Run(args[start + 1], log);
+    return 0;
+}
+
+if (Array.IndexOf(args, "--rates") is >= 0 and var rates)
+{
+    StartFigures.Rates(args[rates + 1], log);
+    return 0;
+}
+
+if (args.Contains("prefill", StringComparer.Ordinal) || args.Contains("sampling", StringComparer.Ordinal))
+{
+    using (var described = new Card())
+    {
+        Describe(described);
+    }
+
+    if (args.Contains("prefill", StringComparer.Ordinal))
+    {
+        PrefillFigures.Run(log);
+        log.WriteLine();
+    }
+
+    if (args.Contains("sampling", StringComparer.Ordinal))
+    {
+        SamplingFigures.Run(log);
+    }
+
+    return 0;
+}
+
 using var card = new Card();
 if (args.Contains("compile-step", StringComparer.Ordinal))
 {

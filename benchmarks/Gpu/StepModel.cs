@@ -27,7 +27,7 @@ internal sealed unsafe class StepModel : IDisposable
     private readonly ushort* _random;
     private readonly long _elements;
 
-    public StepModel(CudaBackend backend, StepShape shape, int batch)
+    public StepModel(CudaBackend backend, StepShape shape, int batch, int tokens = 0)
     {
         (_backend, Shape) = (backend, shape);
         _elements = ((long)shape.Vocabulary * shape.Hidden) + Tile;
@@ -65,7 +65,7 @@ internal sealed unsafe class StepModel : IDisposable
         var table = Matrix(shape.Vocabulary, shape.Hidden);
         Head = new Head(Norm(), [table]);
         Rotary = new RotaryFrequencies([.. Enumerable.Range(0, shape.HeadDim / 2).Select(i => (float)Math.Pow(500000, -2.0 * i / shape.HeadDim))], Magnitude: 1);
-        Scratch = new TransformerScratch(backend, batch, batch, new TransformerWidths(shape.Hidden, shape.Inner, Attention, [shape.HeadDim], shape.Vocabulary));
+        Scratch = new TransformerScratch(backend, Math.Max(batch, tokens), batch, new TransformerWidths(shape.Hidden, shape.Inner, Attention, [shape.HeadDim], shape.Vocabulary));
         Decoder = new Decoder(backend, new Embedding(table.Matrix), [Rotary], [.. Blocks], Head, Scratch);
     }
 
@@ -123,6 +123,31 @@ internal sealed unsafe class StepModel : IDisposable
             States = states,
         };
         return (step, new Several(kv, device, states));
+    }
+
+    /// <summary>Tokens <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> of one prompt, whose last gives logits; the pages before hold random keys and values.</summary>
+    public StepInputs Chunk(KvPages pages, DeviceBuffer integers, int start, int count)
+    {
+        int[] values = [.. Enumerable.Range(1000, count), .. Enumerable.Range(start, count), .. Enumerable.Range(start + 1, count), 0, count, 0, count - 1, 0, .. Enumerable.Range(0, pages.TotalPages)];
+        _backend.Upload(values, integers);
+        Ints At(int at) => new(integers, at);
+        return new StepInputs
+        {
+            TokenCount = count,
+            SequenceCount = 1,
+            SampleCount = 1,
+            TokenIds = At(0),
+            Positions = At(count),
+            RotaryLengths = At(2 * count),
+            RowStarts = At(3 * count),
+            BlockTableStarts = At((3 * count) + 2),
+            TableStride = 1,
+            SampleRows = At((3 * count) + 3),
+            Slots = At((3 * count) + 4),
+            BlockTables = At((3 * count) + 5),
+            Pages = pages,
+            States = _backend.AllocateStateSlots([], 1),
+        };
     }
 
     public void Dispose()

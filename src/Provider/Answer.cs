@@ -38,6 +38,7 @@ internal sealed class Answer : IDisposable
             request = request with { StopStrings = [] };
         }
 
+        Logprobs = request.Sampling.Logprobs is null ? null : new AnswerLogprobs(engine.Tokenizer!);
         _stops = new StopStrings(_reader is null ? [] : plan.Request.StopStrings);
         _generation = engine.Submit(request);
         _cached = _generation.CachedPromptTokens;
@@ -48,6 +49,9 @@ internal sealed class Answer : IDisposable
 
     /// <summary>The calls; complete once everything was read.</summary>
     public List<AIContent> Calls { get; } = [];
+
+    /// <summary>Of the tokens read so far; null where nobody asked.</summary>
+    public AnswerLogprobs? Logprobs { get; }
 
     public UsageDetails Usage => new()
     {
@@ -113,6 +117,10 @@ internal sealed class Answer : IDisposable
         if (piece.Token is { } token)
         {
             _generated.Add(token);
+            if (piece.Logprobs is { } logprobs)
+            {
+                Logprobs?.Add(logprobs);
+            }
         }
 
         if (_reader is null)

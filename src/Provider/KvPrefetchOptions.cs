@@ -35,6 +35,13 @@ public sealed class KvPrefetchOptions : IValidatableObject
     /// on processors with matrix tiles (AMX).</summary>
     public Arithmetic Arithmetic { get; set; }
 
+    /// <summary>What weights become while the model is loaded, on the processor: <see cref="WeightFormat.AsStored"/> by default; <see cref="WeightFormat.Int8"/> and <see cref="WeightFormat.Int4"/>
+    /// make answers faster and memory smaller, and the model a little less exact.</summary>
+    public WeightFormat Weights { get; set; }
+
+    /// <summary>Folder for quantised weights, so that the next start need not quantise again; it is made where it lacks. Null keeps none.</summary>
+    public string? WeightsCache { get; set; }
+
     /// <summary>Threads that compute; 0 takes the physical cores that this process may use.</summary>
     [Bounds(0, 1024, "threads that compute; 0 takes the physical cores that this process may use")]
     public int Threads { get; set; }
@@ -46,6 +53,9 @@ public sealed class KvPrefetchOptions : IValidatableObject
     /// <summary>Bytes of key-value cache; 0 plans from the memory that is free.</summary>
     [Bounds(0, long.MaxValue, "bytes of key-value cache; 0 plans from the memory that is free")]
     public long KvCacheBytes { get; set; }
+
+    /// <summary>How keys and values are kept.</summary>
+    public KvCacheType KvCacheType { get; set; }
 
     /// <summary>Requests that may run at once.</summary>
     [Bounds(1, 4096, "requests that may run at once")]
@@ -85,6 +95,21 @@ public sealed class KvPrefetchOptions : IValidatableObject
             yield return new ValidationResult($"{(int)Arithmetic} is unknown; set it to {string.Join(", ", Enum.GetNames<Arithmetic>())}.", [nameof(Arithmetic)]);
         }
 
+        if (!Enum.IsDefined(Weights))
+        {
+            yield return new ValidationResult($"{(int)Weights} is unknown; set it to {string.Join(", ", Enum.GetNames<WeightFormat>())}.", [nameof(Weights)]);
+        }
+
+        if (WeightsCache is not null && string.IsNullOrWhiteSpace(WeightsCache))
+        {
+            yield return new ValidationResult("blank; give the path of a folder, or leave it out to keep no quantised weights.", [nameof(WeightsCache)]);
+        }
+
+        if (!Enum.IsDefined(KvCacheType))
+        {
+            yield return new ValidationResult($"{(int)KvCacheType} is unknown; set it to {string.Join(", ", Enum.GetNames<KvCacheType>())}.", [nameof(KvCacheType)]);
+        }
+
         if (!Enum.IsDefined(WarmUp))
         {
             yield return new ValidationResult($"{(int)WarmUp} is unknown; set it to {string.Join(", ", Enum.GetNames<WarmUpMode>())}.", [nameof(WarmUp)]);
@@ -99,10 +124,13 @@ public sealed class KvPrefetchOptions : IValidatableObject
     {
         Backend = Backend,
         Arithmetic = Arithmetic,
+        Weights = Weights,
+        WeightsCache = WeightsCache,
         DeviceIndex = DeviceIndex,
         Threads = Threads,
         ContextLength = ContextLength,
         KvCacheBytes = KvCacheBytes,
+        KvCacheType = KvCacheType,
         MaxBatchSequences = MaxBatchSequences,
         MaxBatchTokens = MaxBatchTokens,
         MaxQueue = MaxQueue,

@@ -24,6 +24,9 @@ internal sealed record Scenario
     public required double CancelRate { get; init; }
     public required double FailRate { get; init; }
     public required double MidStepRate { get; init; }
+
+    /// <summary>How often a sampled token is followed by some that are certain without the model.</summary>
+    public required double ForceRate { get; init; }
     public required int Steps { get; init; }
 
     public static Scenario From(Rng rng)
@@ -50,6 +53,7 @@ internal sealed record Scenario
             CancelRate = Fault(0.1),
             FailRate = Fault(0.05),
             MidStepRate = Fault(0.1),
+            ForceRate = Fault(0.5),
             Steps = rng.Between(100, 400),
         };
     }

@@ -74,6 +74,9 @@ internal sealed class SimulatedRun
 
     public long Preemptions => _scheduler.Preemptions;
 
+    /// <summary>Times that tokens were certain without the model.</summary>
+    public long Forced { get; private set; }
+
     public int Requests => _requests.Count;
 
     /// <summary>Hash of everything that happened.</summary>
@@ -133,7 +136,7 @@ internal sealed class SimulatedRun
         for (var i = 0; i < batch.Count; i++)
         {
             ref readonly var item = ref batch[i];
-            var missed = _bug == Bug.LastTokenOfChunkNotStored && item.Count > 1 && Fires() ? 1 : 0;
+            var missed = _bug == Bug.LastTokenOfChunkNotStored && item.Count > 1 && (item.Samples || item.Sequence.GeneratedCount == 0) && Fires() ? 1 : 0;
             _model.Store(item.Sequence, item.Start, item.Count - missed);
             Trace = Rng.Mix(Trace ^ ((ulong)item.Sequence.Id << 32) ^ ((ulong)item.Start << 16) ^ (ulong)item.Count);
         }
@@ -161,6 +164,7 @@ internal sealed class SimulatedRun
         if (batch.Count > 0)
         {
             _scheduler.Commit(batch, _tokens.AsSpan(0, sampled));
+            Force(batch);
         }
 
         Steps++;
@@ -176,6 +180,33 @@ internal sealed class SimulatedRun
         _model.PoisonPages(_pool.Free, _windowed is null ? [] : _windowed.Free);
     }
 
+    /// <summary>Some tokens that the oracle knows follow at once, as a grammar's would.</summary>
+    private void Force(Batch batch)
+    {
+        for (var i = 0; i < batch.Count; i++)
+        {
+            ref readonly var item = ref batch[i];
+            if (item.Samples && !item.Sequence.IsFinished && _rng.Chance(Scenario.ForceRate))
+            {
+                var oracle = new HashModel.Oracle(Scenario.Vocabulary, Scenario.Window);
+                foreach (var token in item.Sequence.Tokens)
+                {
+                    oracle.Append(token);
+                }
+
+                var forced = new int[_rng.Between(1, 40)];
+                for (var t = 0; t < forced.Length; t++)
+                {
+                    forced[t] = oracle.Next;
+                    oracle.Append(forced[t]);
+                }
+
+                _scheduler.Extend(item.Sequence, forced);
+                Forced++;
+            }
+        }
+    }
+
     private void CheckBatch(Batch batch)
     {
         var (tokens, samples, last, prefills) = (0, 0, -1L, false);
@@ -188,9 +219,9 @@ internal sealed class SimulatedRun
             Require(s.Pages.Length == _pool.PagesFor(item.Start + item.Count), "a batch item has no page, or one too many");
             Require(_windowed is null || (s.Table(1).End == _windowed.PagesFor(item.Start + item.Count) && s.Table(1).First <= _windowed.FirstVisible(item.Start)), "a batch item lacks a page in its window");
             Require(s.Id > last, "the batch is not in the order of arrival");
-            Require(item.Samples || i == batch.Count - 1, "an unfinished prompt is not the last item");
+            Require(item.Samples || i == batch.Count - 1 || s.GeneratedCount > 0, "an unfinished prompt is not the last item");
             Require(item.Start == 0 || !prefills, "something that ran before comes after a prompt");
-            prefills |= item.Start == 0 || item.Count > 1;
+            prefills |= item.Start == 0;
             last = s.Id;
             tokens += item.Count;
             samples += item.Samples ? 1 : 0;

@@ -8,9 +8,10 @@ namespace KvPrefetch.Engine.Scheduling;
 /// <para>
 /// Every step takes one token of each running sequence that decodes, and fills what is left of the token budget with prompt chunks, first come, first served.
 /// At most as many sequences run as a step has tokens, so each that runs has a token in every step: a long prompt cannot hold up decodes, nor they the prompt.
+/// Tokens that are certain without the model (<see cref="Extend"/>) are computed in chunks too, up to what leaves one token for each that runs later.
 /// A sequence that runs holds one state slot, of which there are as many as may run; it is given back with the pages.
 /// A sequence is admitted when everything before it is admitted and, beyond its own pages, one page for each that runs is free. Nobody overtakes, so a stream of
-/// short requests cannot starve a long one. It follows that sequences run in the order of arrival and that only the latest can have an unfinished prompt.
+/// short requests cannot starve a long one. It follows that sequences run in the order of arrival and that only the latest can have a prompt that waits for pages.
 /// </para>
 /// <para>
 /// When a page is missing, the latest running sequence gives up its pages and goes back to the head of the queue with all its tokens; they are computed again
@@ -99,9 +100,9 @@ internal sealed class Scheduler
         var budget = _maxBatchTokens;
         for (var i = 0; i < RunningCount; i++)
         {
-            // One token for all but the latest, so that the budget lasts.
+            // A token is left for each that comes later.
             var sequence = _running[i]!;
-            var tokens = Reserve(sequence, i, budget);
+            var tokens = Reserve(sequence, i, budget - (RunningCount - 1 - i));
             if (tokens > 0)
             {
                 _batch.Add(sequence, tokens);
@@ -158,7 +159,32 @@ internal sealed class Scheduler
         RemoveFinished();
     }
 
-    /// <summary>Admits from the head of the queue while tokens, places and pages last. Behind an unfinished prompt there is no token or no page left.</summary>
+    /// <summary>Appends tokens that are certain without the model, between steps: they are computed together with what is not computed yet, and the next token is sampled behind them.
+    /// Those beyond a stop token or the sequence's length are left out.</summary>
+    public void Extend(Sequence sequence, ReadOnlySpan<int> tokens)
+    {
+        if (_uncommitted)
+        {
+            throw new InvalidOperationException("A batch is running; tokens are appended between steps.");
+        }
+
+        foreach (var token in tokens)
+        {
+            if (sequence.IsFinished)
+            {
+                break;
+            }
+
+            sequence.Append(token);
+        }
+
+        if (sequence.IsFinished)
+        {
+            RemoveFinished();
+        }
+    }
+
+    /// <summary>Admits from the head of the queue while tokens, places and pages last.</summary>
     private void Admit(int budget)
     {
         foreach (var pool in _pools)
@@ -200,12 +226,12 @@ internal sealed class Scheduler
         return true;
     }
 
-    /// <summary>Takes the pages for up to <paramref name="limit"/> uncomputed tokens of a running sequence, if need be from those that came later.
+    /// <summary>Takes the pages for up to <paramref name="limit"/> uncomputed tokens of a running sequence: for the first of them, if need be, from those that came later; for the others as far as pages are free.
     /// Returns how many tokens have a page.</summary>
     private int Reserve(Sequence sequence, int index, int limit)
     {
         var wanted = Math.Min(sequence.Count - sequence.Computed, limit);
-        while (Reachable(sequence, wanted) < wanted && RunningCount - 1 > index)
+        while (wanted > 0 && Reachable(sequence, 1) < 1 && RunningCount - 1 > index)
         {
             PreemptLast();
         }

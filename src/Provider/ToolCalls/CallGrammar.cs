@@ -47,9 +47,9 @@ internal sealed class CallGrammar
     public GrammarPart Several(GrammarPart call, string separator) => !IsMultiple ? call
         : Join(call, GrammarPart.Repeat(separator.Length == 0 ? call : Join(Text(separator), call), 0));
 
-    /// <summary>A function's arguments as one JSON object, without members that it would not know.</summary>
+    /// <summary>A function's arguments as one JSON object.</summary>
     public static GrammarPart Arguments(JsonElement schema) =>
-        GrammarPart.Json(schema.ValueKind == JsonValueKind.Object && schema.EnumerateObject().Any() ? ClosedSchema.Of(schema) : AnyObject, Compact);
+        GrammarPart.Json(schema.ValueKind == JsonValueKind.Object && schema.EnumerateObject().Any() ? schema : AnyObject, Compact);
 
     /// <summary>Any value under a schema, as JSON.</summary>
     public static GrammarPart Value(JsonElement schema) => GrammarPart.Json(schema, Compact);

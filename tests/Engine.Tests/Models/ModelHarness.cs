@@ -1,3 +1,4 @@
+using KvPrefetch.Engine;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Checkpoints;
 using KvPrefetch.Engine.Execution;
@@ -18,13 +19,13 @@ internal sealed class ModelHarness : IDisposable
     private readonly Scheduler _scheduler;
     private long _id;
 
-    public ModelHarness(string path, IBackend backend, int chunk = 512, int pages = 256)
+    public ModelHarness(string path, IBackend backend, int chunk = 512, int pages = 256, WeightFormat weights = WeightFormat.AsStored)
     {
         var folder = new ModelFolder(path);
         var family = ModelCatalog.Describe(HfConfig.Load(folder));
         _backend = backend;
         _checkpoint = Checkpoint.Open(folder);
-        var model = family.Build(new WeightLoader(new WeightBinder(_checkpoint), backend), chunk, 16);
+        var model = family.Build(new WeightLoader(new WeightBinder(_checkpoint), backend) { Format = weights }, chunk, 16);
         Vocabulary = family.Shape.Vocabulary;
         var layout = new KvLayout(family.Shape.Cache, MemoryPlan.PageSize);
         var kv = backend.AllocateKvPages(layout, [.. layout.Windows.Select(_ => pages)]);

@@ -52,10 +52,36 @@ internal sealed unsafe partial class CudaBackend
     {
         var converted = Convert(x, type, rows);
 
+        if (Multiplied(type, converted, targets, count, x.Columns, output, rows))
+        {
+            return;
+        }
+
         // Large tiles read less, small ones fill the card.
         var tile = (long)Blocks(rows, 128) * Blocks(outputs, 128) >= _context.Multiprocessors ? 128 : 64;
         var parameters = new LinearTilesParams { X = converted, Output = new(output), Targets = targets, TargetCount = count, Inputs = x.Columns, Outputs = outputs, Rows = rows };
         Kernel(CudaKernels.LinearTiles(type, tile)).Launch(_stream, Blocks(outputs, tile), Blocks(rows, tile), 1, parameters);
+    }
+
+    /// <summary>Whether cuBLASLt has computed all of it.</summary>
+    private bool Multiplied(DType type, nint x, Targets targets, int count, int inputs, Rows output, int rows)
+    {
+        if (_products is null)
+        {
+            return false;
+        }
+
+        var view = new RowsView(output);
+        for (var t = 0; t < count; t++)
+        {
+            var target = targets[t];
+            if (!_products.TryMultiply(_stream, type, x, target, inputs, new RowsView(view.Data + (target.First * sizeof(float)), view.Stride), rows))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>The rows in the weights' type, one after the other.</summary>

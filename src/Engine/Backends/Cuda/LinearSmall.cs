@@ -50,7 +50,7 @@ internal sealed class LinearSmall(CudaContext context, KernelCache kernels, Cuda
     {
         var each = product.Sixteen ? 8 : 4;
         if (context.Architecture < 90 || product.Type is not (DType.F16 or DType.BF16) || product.Rows is < 1 or > MaxRows || product.Inputs % 8 != 0
-            || (parameters.X.Data & 15) != 0 || parameters.X.Stride % each != 0 || (product.Normed && (parameters.Gain & 15) != 0) || Of(product, tuning, context.SharedBytes) is null)
+            || (parameters.X.Data & 15) != 0 || parameters.X.Stride % each != 0 || (product.Normed && (parameters.Gain & 15) != 0) || Of(product, tuning, context.SharedBytes) is not { } made || !kernels.Has(made.Spec))
         {
             return false;
         }

@@ -11,6 +11,7 @@ internal enum CudaStatus
     InvalidDevice = 101,
     InvalidImage = 200,
     NoBinaryForGpu = 209,
+    UnsupportedPtxVersion = 222,
     NotFound = 500,
     IllegalAddress = 700,
     GraphExecUpdateFailure = 910,
@@ -38,6 +39,11 @@ internal static unsafe class CudaErrors
         {
             nuint free, total;
             return new DeviceOutOfMemoryException(message, requiredBytes: 0, driver.MemGetInfo(&free, &total) == CudaStatus.Success ? (long)free : 0);
+        }
+
+        if (status == CudaStatus.UnsupportedPtxVersion)
+        {
+            return new DeviceException(DeviceException.Unavailable, message + " The driver is older than the kernels that come with the package: a newer driver helps, or NVRTC of its own age.");
         }
 
         var code = status switch

@@ -12,6 +12,7 @@ using KvPrefetch.Benchmarks.Constraints;
 using KvPrefetch.Engine;
 using KvPrefetch.Engine.Text.Constraints;
 using KvPrefetch.Engine.Text.Tokenization;
+using Machine = KvPrefetch.Benchmarks.Machine;
 
 if (args is ["--jump-ahead", var model, ..])
 {

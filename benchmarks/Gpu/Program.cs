@@ -55,6 +55,12 @@ if (args.Contains("prefill", StringComparer.Ordinal) || args.Contains("sampling"
 }
 
 using var card = new Card();
+if (args.Contains("compile-step", StringComparer.Ordinal))
+{
+    StepFigures.Compile(card, Number("--part", 0), Number("--parts", 1));
+    return 0;
+}
+
 var plots = Array.IndexOf(args, "--plots") is >= 0 and var p ? args[p + 1] : null;
 bool Asked(string what) => args.Contains(what, StringComparer.Ordinal);
 var fine = true;

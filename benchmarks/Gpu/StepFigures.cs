@@ -3,6 +3,7 @@ using KvPrefetch.Engine;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Backends.Cuda;
 using KvPrefetch.Engine.Backends.Cuda.Driver;
+using KvPrefetch.Engine.Backends.Cuda.Kernels;
 using KvPrefetch.Engine.Layers;
 using KvPrefetch.Engine.Numerics;
 
@@ -45,6 +46,50 @@ internal static class StepFigures
         }
     }
 
+    private static (SmallTuning, DecodeTuning)[] Tunings(int batch)
+    {
+        DecodeTuning wide = new(), slim = new(64);
+        return batch > 4
+            ? [(new(2, 2, 512), wide), (new(6, 6, 256), wide), (new(6, 6, 256, 2), wide), (new(4, 4, 256), wide), (new(6, 6, 256), slim), (new(6, 6, 256), new(128, 32))]
+            :
+            [
+                (new(2, 2, 512), wide), (new(6, 6, 256), wide), (new(3, 3, 512, 1), wide), (new(3, 3, 512, 2), wide), (new(6, 6, 256, 2), wide), (new(3, 3, 512), slim), (new(3, 3, 512), new(128, 32)),
+                (new(3, 3, 256, 0, 2), slim), (new(3, 3, 256, 1, 2), slim), (new(3, 3, 256, 2, 2), slim), (new(3, 3, 256, 1, 2), new(64, 32)), (new(3, 3, 256, 1, 2), wide), (new(2, 2, 256, 0, 2), slim),
+            ];
+    }
+
+    /// <summary>Fills the kernel cache with what <see cref="Run"/> will ask for; several processes may share the work.</summary>
+    public static void Compile(Card card, int part, int parts)
+    {
+        var specs = new List<KernelSpec>();
+        foreach (var (shape, batch, _) in Cases)
+        {
+            foreach (var (tuning, _) in Tunings(batch).Append((SmallTuning.Default, default)).Append((SmallTuning.Default with { Ahead = 0 }, default)))
+            {
+                var queries = shape.Heads * shape.HeadDim;
+                foreach (var product in (SmallProduct[])
+                [
+                    new(DType.BF16, batch, shape.Hidden, SmallMode.Rotate, Normed: true), new(DType.BF16, batch, shape.Hidden, SmallMode.Gated, Normed: true), new(DType.BF16, batch, shape.Hidden, Normed: true),
+                    new(DType.BF16, batch, queries, SmallMode.Add, Sixteen: true), new(DType.BF16, batch, shape.Inner, SmallMode.Add, Sixteen: true),
+                ])
+                {
+                    if (batch <= LinearSmall.MaxRows && LinearSmall.Of(product, tuning, card.Context.SharedBytes) is { } found)
+                    {
+                        specs.Add(found.Spec);
+                    }
+                }
+            }
+        }
+
+        foreach (var (spec, i) in specs.DistinctBy(s => s.Variant).Select((s, i) => (s, i)))
+        {
+            if (i % parts == part)
+            {
+                card.Kernels.Get(spec);
+            }
+        }
+    }
+
     private static void Case(CudaBackend backend, StepModel model, StepShape shape, int batch, int context, double rate, bool tune, TextWriter log)
     {
         var (step, memory) = model.Inputs(batch, context);
@@ -81,9 +126,9 @@ internal static class StepFigures
         Whole("verb by verb, rings ahead", rings with { Folds = false });
         if (tune && batch <= LinearSmall.MaxRows)
         {
-            foreach (var tuning in (SmallTuning[])[new(2, 1, 512), new(3, 3, 512), new(3, 1, 512), new(3, 3, 256), new(4, 4, 256), new(6, 6, 256), new(6, 2, 256)])
+            foreach (var (tuning, decode) in Tunings(batch))
             {
-                Whole($"{tuning.Stages} slots, {tuning.Ahead} ahead, chunk {tuning.Chunk}", rings with { Products = tuning });
+                Whole($"{tuning.Stages} slots of {tuning.Chunk}, {tuning.Clock} at once, {tuning.Residents} resident; attention {decode.RingKilobytes} KB, {decode.LeastUnits} units", rings with { Products = tuning, Decode = decode });
             }
         }
 
@@ -108,7 +153,7 @@ internal static class StepFigures
             Part("feed-forward blocks", 3 * inner, shape.Layers, () => Array.ForEach(feed, b => b.Mixer.TryFold(backend, still, scratch, With(b.Pre!), 1)));
             Part("norm + qkv, stored", qkv, shape.Layers, () => Array.ForEach(attend, b => backend.NormedLinear(With(b.Pre!), ((Attention)b.Mixer).Qkv, scratch.Qkv, batch)));
             Part("norm + gate + up, stored", 2 * inner, shape.Layers, () => Array.ForEach(feed, b => backend.NormedLinear(With(b.Pre!), ((GatedMlp)b.Mixer).GateUp, scratch.GateUp, batch)));
-            Part("head", 2L * hidden * shape.Vocabulary, 4, () =>
+            Part("head", 8L * hidden * shape.Vocabulary, 4, () =>
             {
                 for (var i = 0; i < 4; i++)
                 {

@@ -57,7 +57,7 @@ internal static class CudaKernels
     /// <param name="type">F16 or BF16.</param>
     /// <param name="tile">Rows and columns of a block: 64 or 128.</param>
     public static KernelSpec LinearTiles(DType type, int tile) => Known.TryGetValue(("LinearTiles", (int)type, tile), out var known) ? known
-        : Known.GetOrAdd(("LinearTiles", (int)type, tile), Of<LinearTilesParams>("linear_tiles", tile == 128 ? 256 : 128, ("TYPE", Number(type)), ("TILE", tile), ("STAGES", TileStages)) with { SharedBytes = TileStages * 2 * tile * 40 * 2, Overlaps = true });
+        : Known.GetOrAdd(("LinearTiles", (int)type, tile), Of<LinearTilesParams>("linear_tiles", tile == 128 ? 256 : 128, ("TYPE", Number(type)), ("TILE", tile), ("STAGES", TileStages)) with { SharedBytes = TileStages * 2 * tile * 40 * 2 });
 
     public static KernelSpec ExpertLinear(DType type, int rows) => Known.TryGetValue(("ExpertLinear", (int)type, rows), out var known) ? known
         : Known.GetOrAdd(("ExpertLinear", (int)type, rows), Of<ExpertLinearParams>("expert_linear", 256, ("TYPE", Number(type)), ("ROWS", rows)) with { RegisterBudget = 128 });

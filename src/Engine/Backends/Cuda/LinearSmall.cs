@@ -28,10 +28,12 @@ internal readonly record struct SmallProduct(DType Type, int Rows, int Inputs, S
 /// <param name="Stages">Slots of a warp's ring at most.</param>
 /// <param name="Ahead">Slots of them that are filled before the kernel in front has ended.</param>
 /// <param name="Chunk">Inputs of a slot at most.</param>
-internal readonly record struct SmallTuning(int Stages, int Ahead, int Chunk)
+/// <param name="Clock">Slots of a warp on their way at once before that end; 0: all.</param>
+/// <param name="Residents">Kernels that share a multiprocessor, 1 or 2: with 2 the next one's weights arrive while one computes, into rings half as large.</param>
+internal readonly record struct SmallTuning(int Stages, int Ahead, int Chunk, int Clock = 0, int Residents = 1)
 {
     /// <summary>As measured on an H200 (benchmarks/results/step-h200.md).</summary>
-    public static SmallTuning Default => new(2, 2, 512);
+    public static SmallTuning Default => new(3, 3, 512);
 }
 
 /// <summary>Products of up to 8 rows with 16-bit weights at the speed of memory: weights are on their way into shared memory before the kernel in front has ended. See linear_small.cu.</summary>
@@ -40,9 +42,8 @@ internal sealed class LinearSmall(CudaContext context, KernelCache kernels, Cuda
     public const int MaxRows = 8;
     private const int Threads = 256;
     private const int Warps = 8;
-    private const int LeastShared = 116 * 1024;
 
-    private static readonly ConcurrentDictionary<(SmallProduct Product, SmallTuning Tuning, int SharedBytes), (KernelSpec Spec, int SharedBytes)?> Known = new();
+    private static readonly ConcurrentDictionary<(SmallProduct Product, SmallTuning Tuning, int SharedBytes), (KernelSpec Spec, int SharedBytes, int Chunk)?> Known = new();
 
     /// <summary>Whether the kernel can take it: where the weights and rows lie, and whether the activations fit into shared memory beside a ring.</summary>
     public bool Takes(in SmallProduct product, in LinearSmallParams parameters)
@@ -67,26 +68,33 @@ internal sealed class LinearSmall(CudaContext context, KernelCache kernels, Cuda
 
     public void Launch(in SmallProduct product, in LinearSmallParams parameters)
     {
-        var (spec, shared) = Of(product, tuning, context.SharedBytes)!.Value;
-        kernels.Get(spec).Launch(stream, context.Multiprocessors, 1, 1, parameters, shared);
+        var (spec, shared, chunk) = Of(product, tuning, context.SharedBytes)!.Value;
+        var dealt = parameters;
+        var tiles = Tiles(product.Mode, parameters);
+        (dealt.TilesEach, dealt.TilesMore) = Math.DivRem(tiles, context.Multiprocessors);
+        dealt.Chunks = (product.Inputs + chunk - 1) / chunk;
+        dealt.HeadReciprocal = product.Mode == SmallMode.Rotate ? (uint)((0x1_0000_0000 / (parameters.HeadDim / 8)) + 1) : 0;
+        kernels.Get(spec).Launch(stream, context.Multiprocessors, 1, 1, dealt, shared);
     }
 
     /// <summary>The same object for the same variant: a launch should not put one together. Null where it does not fit.</summary>
-    public static (KernelSpec Spec, int SharedBytes)? Of(SmallProduct product, SmallTuning tuning, int sharedBytes) => Known.GetOrAdd((product, tuning, sharedBytes), static key => Make(key.Product, key.Tuning, key.SharedBytes - 1024));
+    public static (KernelSpec Spec, int SharedBytes, int Chunk)? Of(SmallProduct product, SmallTuning tuning, int sharedBytes) => Known.GetOrAdd((product, tuning, sharedBytes), static key => Make(key.Product, key.Tuning, key.SharedBytes));
 
-    private static unsafe (KernelSpec Spec, int SharedBytes)? Make(SmallProduct product, SmallTuning tuning, int available)
+    private static unsafe (KernelSpec Spec, int SharedBytes, int Chunk)? Make(SmallProduct product, SmallTuning tuning, int whole)
     {
         var (chunk, split) = Cut(product.Inputs, tuning.Chunk);
+        var available = (whole + 1024 - (tuning.Residents * 1024)) / tuning.Residents;
         for (var stages = tuning.Stages; stages > 0; stages--)
         {
-            var shared = Shared(product, stages, chunk, split);
+            // Never so little that more than the residents fit: two blocks of one kernel on a multiprocessor leave another one idle.
+            var shared = Math.Max(Shared(product, stages, chunk, split), whole * 2 / 3 / tuning.Residents);
             if (shared <= available)
             {
                 var spec = new KernelSpec("linear_small", sizeof(LinearSmallParams), Threads)
                 {
                     Defines =
                     [
-                        ("ROWS", Columns(product)), ("STAGES", stages), ("AHEAD", Math.Min(stages, tuning.Ahead)), ("CHUNK", chunk), ("SPLIT", split), ("MODE", (int)product.Mode), ("NORM", product.Normed ? 1 : 0),
+                        ("ROWS", Columns(product)), ("STAGES", stages), ("AHEAD", Math.Min(stages, tuning.Ahead)), ("CLOCK", Math.Min(stages, tuning.Clock)), ("RESIDENTS", tuning.Residents), ("CHUNK", chunk), ("SPLIT", split), ("MODE", (int)product.Mode), ("NORM", product.Normed ? 1 : 0),
                         ("X16", product.Sixteen ? 1 : 0), ("KV", product.KvType == DType.F16 ? 1 : 2), ("ELEMENT_F16", product.Type == DType.F16 ? 1 : 0),
                     ],
                     SharedBytes = available,
@@ -94,7 +102,7 @@ internal sealed class LinearSmall(CudaContext context, KernelCache kernels, Cuda
                     MinArchitecture = 90,
                     Overlaps = true,
                 };
-                return (spec, shared);
+                return (spec, shared, chunk);
             }
         }
 
@@ -119,14 +127,30 @@ internal sealed class LinearSmall(CudaContext context, KernelCache kernels, Cuda
         return (most, Math.Min(Warps, chunks & -chunks));
     }
 
+    private static int Tiles(SmallMode mode, in LinearSmallParams parameters)
+    {
+        if (mode is SmallMode.Gated or SmallMode.Rotate)
+        {
+            return mode == SmallMode.Gated ? (parameters.Targets[0].Outputs + 3) / 4 : parameters.Outputs / 8;
+        }
+
+        var tiles = 0;
+        for (var t = 0; t < parameters.TargetCount; t++)
+        {
+            tiles += (parameters.Targets[t].Outputs + 7) / 8;
+        }
+
+        return tiles;
+    }
+
     private static int Columns(in SmallProduct product) => product.Rows <= 4 ? 4 : 8;
 
-    /// <summary>The kernel's sums: rings, partial sums, squares, places, barriers, activations; never so little that two blocks would share a multiprocessor.</summary>
+    /// <summary>The kernel's sums: rings, partial sums, squares, places, barriers, activations.</summary>
     private static int Shared(in SmallProduct product, int stages, int chunk, int split)
     {
         var columns = Columns(product);
         var x = product.Sixteen ? 0 : product.Rows * (((product.Inputs + chunk - 1L) / chunk * chunk * 2) + 64);
-        var bytes = (8L * Warps * stages * ((chunk * 2) + 64)) + (2 * 4 * split * 8 * columns * 4) + (Warps * columns * 4) + (columns * 16) + (((Warps * stages * 8) + 127) / 128 * 128) + x;
-        return (int)Math.Clamp(bytes, LeastShared, int.MaxValue);
+        var bytes = (8L * Warps * stages * chunk * 2) + (2 * 4 * split * 8 * columns * 4) + (Warps * columns * 4) + (columns * 16) + (((Warps * stages * 8) + 127) / 128 * 128) + x;
+        return (int)Math.Min(bytes, int.MaxValue);
     }
 }

@@ -29,4 +29,8 @@ internal struct LinearSmallParams
     public int Half;
     public int Neighbours;
     public int PageSize;
+    public uint HeadReciprocal;
+    public int TilesEach;
+    public int TilesMore;
+    public int Chunks;
 }

@@ -10,12 +10,13 @@
 // Grid     one CTA for each multiprocessor; block 8 warps.
 // Work     A tile is 8 rows of W (gated: 4 of either matrix; rotate: 4 elements of a head and the 4 they turn with). Each CTA takes an equal run of tiles, GROUP at a time. The inputs
 //          are cut into chunks of CHUNK; SPLIT warps share them (warp w the chunks w % SPLIT + i * SPLIT), and 8 / SPLIT such teams share the tiles of a group. So a warp reads a part of x
-//          into registers once for all its tiles of a group. Weights come through each warp's own ring of STAGES slots, of which AHEAD are filled before dependency_wait: weights do not
-//          wait for activations. m16n8k16: the 16 rows of A are the tile for two halves of the inputs; for up to 4 rows (ROWS = 4) the columns of B are 4 rows for each half, so that one
-//          product takes 32 inputs; for up to 8 (ROWS = 8) two products share an A. Rows of a slot stand CHUNK * 2 + 64 bytes apart, so that 16-byte reads are free of conflicts (CHUNK is a
-//          multiple of 64). Float32 accumulators; the warps' sums meet in shared memory, one barrier for each group, in the order of the warps.
+//          into registers once for all its tiles of a group. Weights come through each warp's own ring of STAGES slots, of which AHEAD are filled before dependency_wait, at most CLOCK of them on
+//          their way at once: weights do not wait for activations. m16n8k16: the 16 rows of A are the tile for two halves of the inputs; for up to 4 rows (ROWS = 4) the columns of B are 4
+//          rows for each half, so that one product takes 32 inputs; for up to 8 (ROWS = 8) two products share an A. So that 16-byte reads are free of conflicts, the lanes of odd rows read
+//          the halves of each 128 bytes in the other order (CHUNK is a multiple of 64): in odd rows of A the halves have changed places. Float32 accumulators; the warps' sums meet in shared
+//          memory, one barrier for each group, in the order of the warps.
 // Bytes    W once; x once for each CTA out of L2 (X16: once for each group).
-// Defines  ROWS (4, 8), STAGES, AHEAD (at most STAGES), CHUNK, SPLIT (8, 4, 2, 1), MODE, NORM, X16, KV (type of the pages; rotate alone), ELEMENT_F16. sm_90 and later.
+// Defines  ROWS (4, 8), STAGES, AHEAD (at most STAGES), CLOCK, RESIDENTS (kernels that share a multiprocessor), CHUNK, SPLIT (8, 4, 2, 1), MODE, NORM, X16, KV (type of the pages; rotate alone), ELEMENT_F16. sm_90 and later.
 #include "product.cuh"
 #include "activation.cuh"
 #include "async.cuh"
@@ -53,13 +54,17 @@ struct Params {
   int half;
   int neighbours;    // 1: element 2i turns with 2i + 1; 0: i with i + half
   int page_size;
+  unsigned head_reciprocal;  // 2^32 / (head_dim / 8), rounded up
+  int tiles_each;    // of a CTA; the first `tiles_more` CTAs have one more
+  int tiles_more;
+  int chunks;        // of the inputs
 };
 CHECK_PARAMS(Params);
 
 namespace {
 
 constexpr int Warps = THREADS / 32;
-constexpr int RowBytes = (CHUNK * 2) + 64;
+constexpr int RowBytes = CHUNK * 2;
 constexpr int SlotBytes = 8 * RowBytes;
 constexpr int Group = 4;
 constexpr int Teams = Warps / SPLIT;
@@ -86,23 +91,8 @@ struct Line
     bool valid;
 };
 
-__device__ __forceinline__ int tile_count(const Params& p)
-{
-    if constexpr (MODE == GATED)
-    {
-        return (p.targets[0].outputs + 3) / 4;
-    }
-    if constexpr (MODE == ROTATE)
-    {
-        return p.outputs / 8;
-    }
-    int tiles = 0;
-    for (int t = 0; t < p.target_count; t++)
-    {
-        tiles += (p.targets[t].outputs + 7) / 8;
-    }
-    return tiles;
-}
+// Head of a tile of MODE 3.
+__device__ __forceinline__ int head_of(const Params& p, int tile) { return (int)__umulhi((unsigned)tile, p.head_reciprocal); }
 
 // Element of a head that a line of the head's j-th tile holds.
 __device__ __forceinline__ int element_of(const Params& p, bool turned, int j, int line)
@@ -119,7 +109,7 @@ __device__ __forceinline__ Line line_of(const Params& p, int tile, int line)
     }
     if constexpr (MODE == ROTATE)
     {
-        const int each = p.head_dim / 8, head = tile / each, j = tile - (head * each);
+        const int head = head_of(p, tile), j = tile - (head * (p.head_dim / 8));
         const bool turned = head < p.heads + p.kv_heads && 4 * j < p.half;
         const int output = (head * p.head_dim) + element_of(p, turned, j, line);
         int t = 0;
@@ -175,7 +165,7 @@ struct Operands
 
 } // namespace
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1) linear_small(const __grid_constant__ Params p)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENTS) linear_small(const __grid_constant__ Params p)
 {
 #if __CUDA_ARCH__ >= 900
     extern __shared__ __align__(128) char shared[];
@@ -189,8 +179,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) linear_small(const __gr
         barrier_init(barriers + (lane * 8), 1);
         barrier_init_fence();
     }
-    const int chunks = (p.inputs + CHUNK - 1) / CHUNK;
-    if (p.inputs % CHUNK != 0)
+    const int chunks = p.chunks;
+    if (p.inputs != chunks * CHUNK)
     {
         // The end of a short chunk is never written: what stands there meets zeros of x and must not be NaN.
         for (int i = lane * 16; i < STAGES * SlotBytes; i += 512)
@@ -201,8 +191,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) linear_small(const __gr
     }
     __syncwarp();
 
-    const int tiles = tile_count(p);
-    const int first = (int)((long long)tiles * blockIdx.x / gridDim.x), end = (int)((long long)tiles * (blockIdx.x + 1) / gridDim.x);
+    const int cta = blockIdx.x;
+    const int first = (cta * p.tiles_each) + min(cta, p.tiles_more), end = first + p.tiles_each + (cta < p.tiles_more ? 1 : 0);
     const unsigned long long policy = policy_evict_first();
     Unit ahead(first, end, chunks, warp);
     auto issue = [&](int slot)
@@ -225,8 +215,36 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) linear_small(const __gr
 #pragma unroll 1
     for (int i = 0; i < AHEAD && ahead.some(); i++)
     {
+        if (CLOCK > 0 && i >= CLOCK)
+        {
+            barrier_wait(barriers + ((i - CLOCK) * 8), 0);
+        }
         issue(i);
     }
+
+    // The thread's result of each group: what it is, and what it is added to or turned by.
+    const int itemTile = thread / (Lines * ROWS), itemLine = (thread / ROWS) % Lines, itemRow = thread % ROWS;
+    const int lineA = MODE == ROTATE && p.neighbours ? 2 * itemLine : itemLine, lineB = MODE == ROTATE && p.neighbours ? (2 * itemLine) + 1 : itemLine + 4;
+    Line line = {0, 0, false};
+    float bias = 0.0f, second = 0.0f;
+    auto prepare = [&](int base)
+    {
+        line.valid = false;
+        if (itemTile < min(Group, end - base) && itemRow < p.rows)
+        {
+            line = line_of(p, base + itemTile, lineA);
+            if (line.valid && p.targets[line.target].bias)
+            {
+                bias = p.targets[line.target].bias[line.output];
+                if constexpr (Pairs)
+                {
+                    const Line other = line_of(p, base + itemTile, lineB);
+                    second = p.targets[other.target].bias[other.output];
+                }
+            }
+        }
+    };
+    prepare(first);
 
     // What a step's integers say is there before the step begins.
 #if MODE == ROTATE
@@ -343,37 +361,28 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) linear_small(const __gr
         }
     };
 
-    // The thread's result of each group.
-    const int itemTile = thread / (Lines * ROWS), itemLine = (thread / ROWS) % Lines, itemRow = thread % ROWS;
-    const char* const wLane = shared + (warp * STAGES * SlotBytes) + (g * RowBytes) + (q * 16);
+    const char* const wLane = shared + (warp * STAGES * SlotBytes) + (g * RowBytes) + (q * 16) + ((g & 1) * 64);
+    const int wOther = 64 - ((g & 1) * 128);
     int slot = 0, phase = 0, group = 0;
     for (int base = first; base < end; base += Group, group++)
     {
         const int last = min(end, base + Group);
         float* const partial = (float*)(shared + PartialStart) + ((group & 1) * PartialFloats);
 
-        // What the result is added to or turned by is fetched while weights arrive.
-        Line line = {0, 0, false};
-        float bias = 0.0f, second = 0.0f, before = 0.0f;
-        if (itemTile < last - base && itemRow < p.rows)
+        // Fetched while weights arrive.
+        float before = 0.0f, sine = 0.0f;
+        if (line.valid)
         {
-#if MODE == ROTATE
-            line = line_of(p, base + itemTile, p.neighbours ? 2 * itemLine : itemLine);
-            const Line other = line_of(p, base + itemTile, p.neighbours ? (2 * itemLine) + 1 : itemLine + 4);
-#else
-            line = line_of(p, base + itemTile, itemLine);
-#endif
-            if (line.valid)
-            {
-                bias = p.targets[line.target].bias ? p.targets[line.target].bias[line.output] : 0.0f;
-#if MODE == GATED
-                second = p.targets[1].bias ? p.targets[1].bias[line.output] : 0.0f;
+#if MODE == ADD
+            before = row_of(p.output, itemRow)[p.targets[line.target].first + line.output];
 #elif MODE == ROTATE
-                second = p.targets[other.target].bias ? p.targets[other.target].bias[other.output] : 0.0f;
-#elif MODE == ADD
-                before = row_of(p.output, itemRow)[p.targets[line.target].first + line.output];
-#endif
+            const int head = head_of(p, base + itemTile), pair = (4 * (base + itemTile - (head * (p.head_dim / 8)))) + itemLine;
+            if (head < p.heads + p.kv_heads && pair < p.half)
+            {
+                before = row_of(p.rotary, itemRow)[pair];
+                sine = row_of(p.rotary, itemRow)[p.half + pair];
             }
+#endif
         }
 
         float even[Tiles][4] = {}, odd[Tiles][4] = {};
@@ -395,7 +404,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) linear_small(const __gr
 #pragma unroll
                     for (int k = 0; k < Steps; k++)
                     {
-                        const uint4 wa = *(const uint4*)(w + (k * 128)), wb = *(const uint4*)(w + (k * 128) + 64);
+                        const uint4 wa = *(const uint4*)(w + (k * 128)), wb = *(const uint4*)(w + (k * 128) + wOther);
                         const unsigned a0[4] = {wa.x, wb.x, wa.y, wb.y}, a1[4] = {wa.z, wb.z, wa.w, wb.w};
                         multiply_add(even[t], a0, x.a[k].x, x.a[k].y);
                         multiply_add(odd[t], a1, x.a[k].z, x.a[k].w);
@@ -419,7 +428,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) linear_small(const __gr
             }
         }
 
-        // Rows 0-7 of the product hold the first half of the inputs, 8-15 the second.
+        // Rows 0-7 of the product hold one half of the inputs, 8-15 the other: the first half first in even rows.
+        const bool odd_row = g & 1;
 #pragma unroll
         for (int t = 0; t < Tiles; t++)
         {
@@ -427,14 +437,16 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) linear_small(const __gr
             if (tile < Group)
             {
                 float* const to = partial + (((((tile * SPLIT) + (warp % SPLIT)) * 8) + g) * ROWS);
+                const float low0 = even[t][0] + odd[t][0], low1 = even[t][1] + odd[t][1], high0 = even[t][2] + odd[t][2], high1 = even[t][3] + odd[t][3];
 #if ROWS == 4
-                const float c2 = __shfl_xor_sync(~0u, even[t][2] + odd[t][2], 2), c3 = __shfl_xor_sync(~0u, even[t][3] + odd[t][3], 2);
+                const float other0 = __shfl_xor_sync(~0u, odd_row ? low0 : high0, 2), other1 = __shfl_xor_sync(~0u, odd_row ? low1 : high1, 2);
                 if (q < 2)
                 {
-                    *(float2*)(to + (2 * q)) = make_float2(even[t][0] + odd[t][0] + c2, even[t][1] + odd[t][1] + c3);
+                    *(float2*)(to + (2 * q)) = make_float2((odd_row ? high0 : low0) + other0, (odd_row ? high1 : low1) + other1);
                 }
 #else
-                *(float2*)(to + (2 * q)) = make_float2(even[t][0] + odd[t][0] + (even1[t][2] + odd1[t][2]), even[t][1] + odd[t][1] + (even1[t][3] + odd1[t][3]));
+                const float second0 = odd_row ? even1[t][0] + odd1[t][0] : even1[t][2] + odd1[t][2], second1 = odd_row ? even1[t][1] + odd1[t][1] : even1[t][3] + odd1[t][3];
+                *(float2*)(to + (2 * q)) = make_float2((odd_row ? high0 : low0) + second0, (odd_row ? high1 : low1) + second1);
 #endif
             }
         }
@@ -454,67 +466,67 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) linear_small(const __gr
         }
 #endif
         __syncthreads();
-        if (!line.valid)
+        if (line.valid)
         {
-            continue;
-        }
-
-        auto sum_of = [&](int l)
-        {
-            float sum = 0.0f;
-#pragma unroll
-            for (int w = 0; w < SPLIT; w++)
+            auto sum_of = [&](int l)
             {
-                sum += partial[(((((itemTile * SPLIT) + w) * 8) + l) * ROWS) + itemRow];
-            }
-            return sum;
-        };
-        float factor = 1.0f;
-#if NORM
-        float square = 0.0f;
+                float sum = 0.0f;
 #pragma unroll
-        for (int w = 0; w < Warps; w++)
-        {
-            square += shares[(w * ROWS) + itemRow];
-        }
-        factor = 1.0f / sqrtf((square / p.inputs) + p.epsilon);
+                for (int w = 0; w < SPLIT; w++)
+                {
+                    sum += partial[(((((itemTile * SPLIT) + w) * 8) + l) * ROWS) + itemRow];
+                }
+                return sum;
+            };
+            float factor = 1.0f;
+#if NORM
+            float square = 0.0f;
+#pragma unroll
+            for (int w = 0; w < Warps; w++)
+            {
+                square += shares[(w * ROWS) + itemRow];
+            }
+            factor = 1.0f / sqrtf((square / p.inputs) + p.epsilon);
 #endif
 #if MODE == STORE
-        row_of(p.output, itemRow)[p.targets[line.target].first + line.output] = fmaf(sum_of(itemLine), factor, bias);
+            row_of(p.output, itemRow)[p.targets[line.target].first + line.output] = fmaf(sum_of(itemLine), factor, bias);
 #elif MODE == ADD
-        row_of(p.output, itemRow)[p.targets[line.target].first + line.output] = fmaf(fmaf(sum_of(itemLine), factor, bias), p.scale, before);
+            row_of(p.output, itemRow)[p.targets[line.target].first + line.output] = fmaf(fmaf(sum_of(itemLine), factor, bias), p.scale, before);
 #elif MODE == GATED
-        const float gate = fmaf(sum_of(itemLine), factor, bias), up = fmaf(sum_of(itemLine + 4), factor, second);
-        ((unsigned short*)p.output.data)[(itemRow * p.output.stride) + line.output] = (unsigned short)pack_elements(activate(p.activation, gate) * gated_up(p.activation, up), 0.0f);
+            const float gate = fmaf(sum_of(itemLine), factor, bias), up = fmaf(sum_of(itemLine + 4), factor, second);
+            ((unsigned short*)p.output.data)[(itemRow * p.output.stride) + line.output] = (unsigned short)pack_elements(activate(p.activation, gate) * gated_up(p.activation, up), 0.0f);
 #else
-        const int each = p.head_dim / 8, tile = base + itemTile, head = tile / each, j = tile - (head * each);
-        const bool turned = head < p.heads + p.kv_heads && 4 * j < p.half;
-        const int lineA = p.neighbours ? 2 * itemLine : itemLine, lineB = p.neighbours ? (2 * itemLine) + 1 : itemLine + 4;
-        const int a = element_of(p, turned, j, lineA), b = element_of(p, turned, j, lineB);
-        float y = fmaf(sum_of(lineA), factor, bias), z = fmaf(sum_of(lineB), factor, second);
-        if (turned)
-        {
-            const float* const turn = row_of(p.rotary, itemRow);
-            const int pair = (4 * j) + itemLine;
-            const float cosine = turn[pair], sine = turn[p.half + pair], u = y;
-            y = (u * cosine) - (z * sine);
-            z = (z * cosine) + (u * sine);
-        }
-        if (head < p.heads)
-        {
-            float* const to = row_of(p.output, itemRow) + ((long long)head * p.head_dim);
-            to[a] = y;
-            to[b] = z;
-        }
-        else
-        {
-            const int4 at = places[itemRow];
-            const int kvHead = (head - p.heads) % p.kv_heads;
-            kv_t* const to = (head < p.heads + p.kv_heads ? p.keys : p.values) + (((((long long)at.x * p.kv_heads) + kvHead) * p.page_size + at.y) * p.head_dim);
-            to[kv_place(at.z, a, p.head_dim)] = from_float<kv_t>(y);
-            to[kv_place(at.z, b, p.head_dim)] = from_float<kv_t>(z);
-        }
+            const int tile = base + itemTile, head = head_of(p, tile), j = tile - (head * (p.head_dim / 8));
+            const bool turned = head < p.heads + p.kv_heads && 4 * j < p.half;
+            const int a = element_of(p, turned, j, lineA), b = element_of(p, turned, j, lineB);
+            float y = fmaf(sum_of(lineA), factor, bias), z = fmaf(sum_of(lineB), factor, second);
+            if (turned)
+            {
+                const float u = y;
+                y = (u * before) - (z * sine);
+                z = (z * before) + (u * sine);
+            }
+            if (head < p.heads)
+            {
+                float* const to = row_of(p.output, itemRow) + ((long long)head * p.head_dim);
+                to[a] = y;
+                to[b] = z;
+            }
+            else
+            {
+                const int4 at = places[itemRow];
+                const bool key = head < p.heads + p.kv_heads;
+                const int kvHead = head - p.heads - (key ? 0 : p.kv_heads);
+                kv_t* const to = (key ? p.keys : p.values) + (((((long long)at.x * p.kv_heads) + kvHead) * p.page_size + at.y) * p.head_dim);
+                to[kv_place(at.z, a, p.head_dim)] = from_float<kv_t>(y);
+                to[kv_place(at.z, b, p.head_dim)] = from_float<kv_t>(z);
+            }
 #endif
+        }
+        if (base + Group < end)
+        {
+            prepare(base + Group);
+        }
     }
 #endif
 }

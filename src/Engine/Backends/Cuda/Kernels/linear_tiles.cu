@@ -3,7 +3,6 @@
 // Accumulator: float, the inputs in order, so that a row's bits do not depend on the tile. Inputs are a multiple of 8, rows of W aligned to 16 bytes.
 // Bytes: (rows + outputs) * inputs * 2 for each tile in the other direction. Defines: TYPE (f16 or bf16), TILE (64 or 128), STAGES.
 #include "product.cuh"
-#include "dependency.cuh"
 #include "tiles.cuh"
 using stored_t = stored<TYPE>::type;
 
@@ -34,7 +33,6 @@ __device__ __forceinline__ int target_of(const Params& p, int n) {
 }
 
 KERNEL linear_tiles(const __grid_constant__ Params p) {
-  dependency_begin();
   stored_t* shared = reinterpret_cast<stored_t*>(ring);
   const int first_row = blockIdx.y * TILE, first_column = blockIdx.x * TILE;
   const int chunk = threadIdx.x % kChunks * 8;

@@ -28,6 +28,21 @@ public sealed class LoadingTests
         Assert.Empty(driver.Wrongs);
     }
 
+    /// <summary>What lies on the card is not loaded again from there, nor twice.</summary>
+    [Fact]
+    public void ATiedHeadIsTheTable()
+    {
+        long Bytes(bool tied)
+        {
+            using var model = TinyModel.Create(new TinyModelOptions { HiddenSize = 512, Heads = 8, KvHeads = 2, Layers = 1, IntermediateSize = 64, ContextLength = 64, EndsItself = false, Tokenizer = false, TiedHead = tied });
+            var driver = new FakeDriver { Memory = 1L << 30 };
+            using var engine = LlmEngine.Load(model.Path, new EngineOptions { KvCacheBytes = 1 << 20, MaxBatchTokens = 16 }, () => CudaBackend.Create(driver, driver, new CudaOptions { KernelFolder = null }));
+            return engine.Stats.Device!.WeightBytes;
+        }
+
+        Assert.True(Bytes(tied: false) - Bytes(tied: true) > 300 * 512 * sizeof(short));
+    }
+
     [Fact]
     public void AModelOfLargeMatricesLoads()
     {

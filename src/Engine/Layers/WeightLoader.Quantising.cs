@@ -34,9 +34,9 @@ internal sealed unsafe partial class WeightLoader
     /// <summary>As <see cref="Linear"/>, but never quantised while loading: where a little error chooses another expert.</summary>
     public Projection Router(string name, int outputs, int inputs, bool bias = false) => AsStored(() => Linear(name, outputs, inputs, bias));
 
-    /// <summary>The table of embeddings as output head; the table itself stays as stored.</summary>
+    /// <summary>The table of embeddings as output head: the same memory, unless products are quantised while loading; the table itself stays as stored.</summary>
     public Projection TiedHead(Weight table) =>
-        new(table.Data.Length == 0 ? table : Product(table.Name, table.Type, table.Rows, table.Columns, table.Data.Address, isMapped: true), Bias: null);
+        new(table.Data.Length == 0 || !IsQuantised(table.Type, table.Rows, table.Columns) ? table : Product(table.Name, table.Type, table.Rows, table.Columns, table.Data.Address, isMapped: true), Bias: null);
 
     /// <summary>A matrix of a product, from where it is mapped.</summary>
     private Weight Product(string name, DType type, int rows, int columns, nint address, bool isMapped) =>

@@ -8,8 +8,8 @@ internal sealed unsafe class WeightArena(CudaContext context, CudaStream stream)
 {
     private const long BlockBytes = 32 << 20;
     /// <summary>Pinned pieces: two for each thread that fills them.</summary>
-    private const int Slots = 16;
-    private const long SlotBytes = 4 << 20;
+    private const int Slots = 32;
+    private const long SlotBytes = 2 << 20;
 
     private const int Alignment = 256;
 
@@ -24,7 +24,7 @@ internal sealed unsafe class WeightArena(CudaContext context, CudaStream stream)
     public long Bytes { get; private set; }
 
     /// <summary>Threads that fill pinned memory: reading a mapped file for the first time costs more than copying it.</summary>
-    internal static int Threads { get; set; } = Math.Min(Slots / 2, Environment.ProcessorCount);
+    private static readonly int Threads = Math.Min(Slots / 2, Environment.ProcessorCount);
 
     /// <summary>A copy on the card, aligned to 256 bytes. The host memory may go when this returns.</summary>
     public nint Copy(long bytes, nint source, string name)

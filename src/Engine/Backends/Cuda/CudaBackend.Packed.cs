@@ -7,6 +7,9 @@ namespace KvPrefetch.Engine.Backends.Cuda;
 /// <summary>Weights in few bits: unpacked inside the products of few rows, and before those of many.</summary>
 internal sealed unsafe partial class CudaBackend
 {
+    /// <summary>Rows that packed_linear unpacks weights for at once.</summary>
+    private const int PackedTile = 8;
+
     /// <summary>Packed matrices by the address of their codes.</summary>
     private readonly Dictionary<nint, PackedTarget> _packed = [];
 
@@ -56,7 +59,7 @@ internal sealed unsafe partial class CudaBackend
             return count;
         }
 
-        var kernel = Kernel(CudaKernels.PackedLinear(format, rows >= 5 ? 8 : rows >= 2 ? 4 : 1));
+        var kernel = Kernel(CudaKernels.PackedLinear(format, rows == 1 ? 1 : PackedTile));
         kernel.Launch(_stream, Blocks(outputs, kernel.Spec.Threads / 16), 1, 1, new PackedLinearParams { X = new(x), Output = new(output), Targets = targets, TargetCount = count, Inputs = x.Columns, Outputs = outputs, Rows = rows });
         return count;
     }
@@ -75,7 +78,7 @@ internal sealed unsafe partial class CudaBackend
             table = PackedTable(CollectionsMarshal.AsSpan(all), first.Length);
         }
 
-        var kernel = Kernel(CudaKernels.PackedLinear(first[0].Matrix.Packed!.Value.Format, places == 1 ? 1 : ExpertTile));
+        var kernel = Kernel(CudaKernels.PackedLinear(first[0].Matrix.Packed!.Value.Format, places == 1 ? 1 : PackedTile));
         var outputs = first.Sum(p => p.Matrix.Rows);
         kernel.Launch(_stream, Blocks(outputs, kernel.Spec.Threads / 16), experts.Length, 1,
             new PackedLinearParams { X = new(x), Output = new(output), Targets = table.Address, Starts = plan.Starts.Address, TargetCount = first.Length, Inputs = x.Columns, Outputs = outputs });

@@ -31,21 +31,20 @@ internal static class SystemPrompts
 
     public static IEnumerable<Case> Cases()
     {
-        var at = 0;
         foreach (var (language, words) in Languages)
         {
-            for (var i = 0; i < InLanguage.Length * 3; i++)
+            foreach (var at in Combinations.Of(12, InLanguage.Length, Chat.Length))
             {
-                var (prompt, text) = (InLanguage[i % InLanguage.Length], Chat[at++ % Chat.Length]);
+                var (prompt, text) = (InLanguage[at[0]], Chat[at[1]]);
                 yield return Of(language, prompt.Replace("{0}", language, StringComparison.Ordinal), text, reply => Check.SaysOneOf(reply, words) ?? (Array.Find(English, word => Check.Has(reply.Text, word)) is { } english ? $"English: {english}" : null));
             }
         }
 
         foreach (var (kind, prompts, check) in Tones)
         {
-            for (var i = 0; i < prompts.Length * 2; i++)
+            foreach (var at in Combinations.Of(4, prompts.Length, Chat.Length))
             {
-                yield return Of(kind, prompts[i % prompts.Length], Chat[at++ % Chat.Length], check);
+                yield return Of(kind, prompts[at[0]], Chat[at[1]], check);
             }
         }
     }

@@ -55,6 +55,9 @@ public sealed class KvPrefetchOptions : IValidatableObject
     [Bounds(0, long.MaxValue, "bytes of key-value cache; 0 plans from the memory that is free")]
     public long KvCacheBytes { get; set; }
 
+    /// <summary>Requests that begin with the same tokens use each other's keys and values (instructions, tools, earlier turns), as long as they are in the cache.</summary>
+    public bool PrefixCache { get; set; } = true;
+
     /// <summary>How keys and values are kept.</summary>
     public KvCacheType KvCacheType { get; set; }
 
@@ -133,6 +136,7 @@ public sealed class KvPrefetchOptions : IValidatableObject
         Threads = Threads,
         ContextLength = ContextLength,
         KvCacheBytes = KvCacheBytes,
+        PrefixCache = PrefixCache,
         KvCacheType = KvCacheType,
         MaxBatchSequences = MaxBatchSequences,
         MaxBatchTokens = MaxBatchTokens,

@@ -103,6 +103,18 @@ internal interface IBackend : IDisposable
     /// <summary>output = x * Wᵀ + bias for each projection, side by side: <c>[rows, sum of outputs]</c></summary>
     void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows);
 
+    /// <summary>Whether this step's units and normed products, below, are faster as one verb than as several. Where they are not, the verbs they consist of have fewer passes over the rows.</summary>
+    bool Folds(in StepInputs step) => false;
+
+    /// <summary>An attention block of the residual stream, whatever its scratch holds then.</summary>
+    void Attend(in StepInputs step, NormedRows residual, in AttentionUnit unit) => Units.Attend(this, step, residual, unit);
+
+    /// <summary>A feed-forward block of the residual stream.</summary>
+    void FeedForward(NormedRows residual, in GatedUnit unit, int rows) => Units.FeedForward(this, residual, unit, rows);
+
+    /// <summary>output = RmsNorm(x) * Wᵀ + bias for each projection, side by side.</summary>
+    void NormedLinear(NormedRows x, ReadOnlySpan<Projection> projections, Rows output, int rows) => Units.NormedLinear(this, x, projections, output, rows);
+
     /// <summary>A product for each head of a row: output[t, h] = kept | rest * W_hᵀ, where x[t, h] = kept | rest. Rows are the heads' parts side by side.</summary>
     /// <param name="x"><c>[rows, heads * (kept + inputs)]</c></param>
     /// <param name="kept">Columns of a head that are copied.</param>

@@ -4,7 +4,7 @@ using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Engine.Backends.Cuda;
 
-/// <summary>Attention: sequences with one row by a decode kernel where one fits, all others by the plain kernel.</summary>
+/// <summary>Attention: sequences with one row by a decode kernel and those with many by tensor cores where they fit, all others by the plain kernel.</summary>
 internal sealed unsafe partial class CudaBackend
 {
     private readonly Dictionary<DecodeVariant, (DecodeAttention Kernel, DeviceMemory Records)> _decodes = [];
@@ -27,7 +27,7 @@ internal sealed unsafe partial class CudaBackend
         var decodes = (single || step.SequenceCount > 1) && Decodes(step, q, output, shape);
         if (decodes)
         {
-            Decode(step, layer, q, output, shape, single);
+            Decode(step, layer, q, new(output), outputType: 0, shape, single);
         }
 
         if (decodes && single)
@@ -57,7 +57,15 @@ internal sealed unsafe partial class CudaBackend
             SoftCap = shape.SoftCap,
             OnlySeveral = decodes ? 1 : 0,
         };
-        Kernel(CudaKernels.PagedAttention(_options.KvType, shape.HeadDim, shape.ValuesInKeys)).Launch(_stream, step.TokenCount, shape.Heads, 1, parameters);
+        if (Prefills(step, q, shape))
+        {
+            var tiles = (step.TokenCount / CudaKernels.PrefillQueries) + step.SequenceCount;
+            Kernel(CudaKernels.PagedAttentionPrefill(shape.HeadDim, KvCode, shape.SoftCap != 0)).Launch(_stream, shape.Heads, tiles, 1, parameters);
+        }
+        else
+        {
+            Kernel(CudaKernels.PagedAttention(_options.KvType, shape.HeadDim, shape.ValuesInKeys)).Launch(_stream, step.TokenCount, shape.Heads, 1, parameters);
+        }
     }
 
     /// <summary>Whether a decode kernel can take the step's sequences of one row.</summary>
@@ -70,6 +78,18 @@ internal sealed unsafe partial class CudaBackend
         && (q.Stride | q.Column | output.Stride | output.Column) % 4 == 0
         && IsAvailable(shape);
 
+    /// <summary>Whether tensor cores can take the step's sequences of many rows.</summary>
+    private bool Prefills(in StepInputs step, Rows q, AttentionShape shape) =>
+        _options.Attention != AttentionKernel.Reference
+        && shape.ValuesInKeys == 0
+        && _options.KvType is DType.F16 or DType.BF16
+        && shape.HeadDim % 16 == 0 && shape.HeadDim <= 256
+        && (q.Stride | q.Column) % 4 == 0
+        && step.TokenCount > step.SequenceCount
+        && CudaKernels.PagedAttentionPrefill(shape.HeadDim, KvCode, shape.SoftCap != 0) is var spec
+        && spec.SharedBytes <= _context.SharedBytes
+        && _kernels.Has(spec);
+
     /// <summary>Without a compiler only the common variants are there; the plain kernel takes the others.</summary>
     private bool IsAvailable(AttentionShape shape)
     {
@@ -78,7 +98,7 @@ internal sealed unsafe partial class CudaBackend
             return true;
         }
 
-        var variant = Variant(shape);
+        var variant = Variant(shape, _options.BatchInvariant ? 0 : KvCode);
         if (!_available.TryGetValue(variant, out var available))
         {
             var spec = _options.Attention == AttentionKernel.Paper ? PaperAttention.Spec(shape.HeadDim, KvCode, Mode, _options.PrefetchDistance) : DecodeAttention.Spec(variant, _context.Architecture, _context.SharedBytes);
@@ -91,12 +111,19 @@ internal sealed unsafe partial class CudaBackend
     /// <summary>Type of the pages, as the kernels number it.</summary>
     private int KvCode => _options.KvType == DType.F16 ? 1 : 2;
 
-    private DecodeVariant Variant(AttentionShape shape) => new(shape.HeadDim, shape.Heads / shape.KvHeads, KvCode, SoftCap: shape.SoftCap != 0,
+    private DecodeVariant Variant(AttentionShape shape, int outputType) => new(shape.HeadDim, shape.Heads / shape.KvHeads, KvCode, OutputType: outputType, SoftCap: shape.SoftCap != 0,
         FixedSplit: _options.BatchInvariant ? DecodeAttention.FixedSplitPages : 0, Prefetch: Mode, Distance: _options.PrefetchDistance);
 
-    private void Decode(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape, bool single)
+    /// <param name="step">The step.</param>
+    /// <param name="layer">Index into the cache.</param>
+    /// <param name="q">Queries.</param>
+    /// <param name="to">Results, of <paramref name="outputType"/>: 0 float32, else of the pages' type as bf16.cuh numbers it.</param>
+    /// <param name="outputType">Of the results.</param>
+    /// <param name="shape">The layer's.</param>
+    /// <param name="single">Every sequence has one row.</param>
+    private void Decode(in StepInputs step, int layer, Rows q, RowsView to, int outputType, AttentionShape shape, bool single)
     {
-        RowsView from = new(q), to = new(output);
+        RowsView from = new(q);
         var inputs = new PagedAttentionInputs
         {
             Q = from.Data,
@@ -123,7 +150,7 @@ internal sealed unsafe partial class CudaBackend
             return;
         }
 
-        var variant = Variant(shape);
+        var variant = Variant(shape, outputType);
         if (!_decodes.TryGetValue(variant, out var decode))
         {
             var kernel = new DecodeAttention(_context, _kernels, variant);

@@ -12,13 +12,28 @@ internal sealed class KernelCache(CudaContext context, KernelImages images) : ID
     /// <summary>The same by the spec that was the first of its name: a launch should not put a name together.</summary>
     private readonly Dictionary<KernelSpec, CudaKernel> _bySpec = new(ReferenceEqualityComparer.Instance);
 
+    private readonly Dictionary<KernelSpec, bool> _had = new(ReferenceEqualityComparer.Instance);
+
     public KernelImages Images => images;
 
     /// <summary>The kernel, ready to be launched. The same for equal variants.</summary>
     public CudaKernel Get(KernelSpec spec) => _bySpec.TryGetValue(spec, out var kernel) ? kernel : Make(spec);
 
     /// <summary>Whether the kernel could be had. Where there is no compiler a rare variant has to be replaced by a more general kernel.</summary>
-    public bool Has(KernelSpec spec) => _bySpec.ContainsKey(spec) || images.Has(spec, context.Architecture);
+    public bool Has(KernelSpec spec)
+    {
+        if (images.Compiles)
+        {
+            return true;
+        }
+
+        if (!_had.TryGetValue(spec, out var had))
+        {
+            _had[spec] = had = images.Has(spec, context.Architecture);
+        }
+
+        return had;
+    }
 
     public void Dispose()
     {
@@ -33,8 +48,7 @@ internal sealed class KernelCache(CudaContext context, KernelImages images) : ID
 
     private CudaKernel Make(KernelSpec spec)
     {
-        // The same code, launched in two ways, is two kernels here.
-        var key = spec.Overlaps ? spec.Variant + "+" : spec.Variant;
+        var key = spec.Variant;
         if (_kernels.TryGetValue(key, out var known))
         {
             return known.Kernel;

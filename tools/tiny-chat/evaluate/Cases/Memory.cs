@@ -12,7 +12,7 @@ internal static class Memory
     ];
 
     private static readonly string[] Names = ["Ingrid", "Yusuf", "Keiko", "Bruno", "Freya", "Hamid", "Selma", "Aaron", "Odette", "Piotr"];
-    private static readonly (string Told, string Asked)[] OwnName = [("Hi, my name is {0}.", "What's my name?"), ("I'm {0}, by the way.", "Do you still know what I am called?"), ("You can call me {0}.", "Tell me my name, please.")];
+    private static readonly (string Told, string Asked)[] OwnName = [("Hi, my name is {0}.", "What's my name?"), ("I'm {0}, by the way.", "Do you still know what I am called?"), ("{0} is what my friends call me.", "Tell me my name, please.")];
     private static readonly (string Told, string Asked)[] OtherName = [("My dog is called {0}.", "What is my dog's name?"), ("My neighbour's name is {0}.", "How is my neighbour called?"), ("My teacher is {0}.", "Who is my teacher?")];
 
     private static readonly (string Told, string Asked)[] Number =

@@ -3,7 +3,7 @@ namespace KvPrefetch.Tools.Evaluate;
 /// <summary>The system says in which language or tone to answer; the user does not.</summary>
 internal static class SystemPrompts
 {
-    private static readonly string[] Chat = ["Hello!", "Who are you?", "Thanks a lot.", "What colour is grass?", "Good night.", "What are you called?"];
+    private static readonly string[] Chat = ["Hello!", "Who are you?", "Thanks for that.", "What colour is grass?", "Good night.", "What are you called?"];
 
     // Words of which an answer in that language has one at least, and English none.
     private static readonly (string Name, string[] Words)[] Languages =
@@ -52,6 +52,6 @@ internal static class SystemPrompts
     private static Case Of(string kind, string system, string text, Func<Reply, string?> check) => new("system", kind, async dialogue =>
     {
         dialogue.System(system);
-        return check(await dialogue.AskAsync(text)) ?? check(await dialogue.AskAsync("How are you?"));
+        return check(await dialogue.AskAsync(text)) ?? check(await dialogue.AskAsync("And how goes it today?"));
     });
 }

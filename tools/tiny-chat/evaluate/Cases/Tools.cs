@@ -32,7 +32,7 @@ internal static class Tools
     private static readonly string[] SearchRequests = ["Find something on the web about {0}.", "Can you search for {0}?", "Look {0} up on the internet.", "I'd like to read about {0}. Do a search, please.", "Google {0} for me."];
     private static readonly string[] Topics = ["solar sails", "wooden bridges", "the history of chess", "electric ferries", "mountain goats", "cheap bicycles", "coral reefs", "old lighthouses", "bread without yeast", "volcanoes in Iceland"];
     private static readonly string[] ReminderRequests = ["Remind me to {0} at {1}.", "At {1} I must {0}; set a reminder.", "Don't let me forget to {0} at {1}.", "Could you remind me at {1} to {0}?"];
-    private static readonly string[] Chores = ["feed the rabbits", "call my sister", "take the bread out", "water the tomatoes", "send the invoice", "lock the shed", "pick up Nadia", "charge the camera"];
+    private static readonly string[] Chores = ["feed the rabbits", "call my sister", "take the bread out", "wipe the windows", "post the letters", "lock the shed", "pick up Nadia", "charge the torch"];
     private static readonly string[] Hours = ["6 pm", "7:30", "18:45", "noon", "9 am", "20:15", "4 pm", "11:20"];
 
     /// <summary>Each of the five in two spellings; those of one spelling are declared together.</summary>
@@ -46,7 +46,7 @@ internal static class Tools
             Functions.Declare("set_reminder", "Sets a reminder.", "text:string:What to be reminded of", "time:string:When"),
         ],
         [
-            Functions.Declare("weather", "Tells how the weather is in a place", "location:string:Name of the place", "unit:celsius|fahrenheit?:Degrees"),
+            Functions.Declare("weather", "Says what the weather is like somewhere", "location:string:Name of the place", "unit:celsius|fahrenheit?:Degrees"),
             Functions.Declare("current_time", "Tells what time it is in a place", "location:string:Name of the place"),
             Functions.Declare("calculator", "Evaluates a formula", "expression:string:The formula"),
             Functions.Declare("search", "Looks something up on the internet", "query:string:Search words"),

@@ -126,6 +126,7 @@ internal sealed class Context(Locus locus, Requirement requirement)
     private TextState? _numbers;
     private StringMode? _string;
     private NumberMode? _number;
+    private ObjectSearch? _search;
     private readonly Dictionary<ObjectState, ObjectFrame> _objects = [];
     private readonly Dictionary<ArrayState, ArrayFrame> _arrays = [];
 
@@ -151,6 +152,9 @@ internal sealed class Context(Locus locus, Requirement requirement)
         var failed = Locus.Failed(type);
         return Requirement.Allows(failed) ? new LiteralMode(type, failed) : null;
     }
+
+    /// <summary>Whether an object in this state can still be completed, as far as that is found out.</summary>
+    public bool CanFinish(ObjectState state) => (_search ??= new ObjectSearch(this)).CanFinish(state);
 
     public ObjectFrame Object(ObjectState state)
     {

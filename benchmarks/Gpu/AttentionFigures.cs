@@ -35,8 +35,9 @@ internal static class AttentionFigures
 
         if (plot is not null)
         {
-            Plot.Write(plot, "Decode attention, one launch: share of the rate of a plain read (3.4 us of each launch are the launch)", "%",
-                ["copies alone", "ours, single", "ours, chained", "best peer, other card"], bars, 100);
+            var figure = new Plot("Decode attention, one launch");
+            figure.Bars("share of the rate of a plain read (3.4 us of each launch are the launch)", "%", ["copies alone", "ours, single", "ours, chained", "best peer, other card"], bars, 100);
+            figure.Save(plot);
         }
     }
 
@@ -90,7 +91,9 @@ internal static class AttentionFigures
 
         if (plot is not null)
         {
-            Plot.Write(plot, "Decode attention: speed over the paper's kernel without prefetch", "x", ["paper's kernel", "control", "L2 prefetch", "ours"], bars);
+            var figure = new Plot("Decode attention");
+            figure.Bars("speed over the paper's kernel without prefetch", "x", ["paper's kernel", "control", "L2 prefetch", "ours"], bars);
+            figure.Save(plot);
         }
     }
 

@@ -17,7 +17,7 @@ internal sealed unsafe class Card : IDisposable
         Context = CudaContext.Open(Driver, 0);
         var nvrtc = Nvrtc.Find(out reason) ?? throw new InvalidOperationException(reason);
         Stream = CudaStream.Create(Context);
-        Kernels = new KernelCache(Context, new KernelCompiler(nvrtc), Environment.GetEnvironmentVariable("KVPREFETCH_KERNEL_CACHE"));
+        Kernels = new KernelCache(Context, new KernelImages(new KernelCompiler(nvrtc), shipped: null, Environment.GetEnvironmentVariable("KVPREFETCH_KERNEL_CACHE"), missing: null));
         _events = [.. Enumerable.Range(0, 128).Select(_ => CudaEvent.Create(Context, timing: true))];
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using KvPrefetch.Engine.Backends.Cuda;
+using KvPrefetch.Engine.Backends.Cuda.Kernels;
 using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Benchmarks.Gpu;
@@ -48,22 +49,25 @@ internal static class LinearFigures
             log.Write(string.Create(CultureInfo.InvariantCulture, $"| {name} {outputs} x {inputs} | {bytes / 1e6:0.0} | {ideal:0.0} | {floor:0.0} / {floorGraph:0.0} |"));
             foreach (var m in rows)
             {
-                LinearParams Of(int i)
+                LinearSmallParams Of(int i)
                 {
-                    var parameters = new LinearParams { X = new(x, inputs), Output = new(output, outputs), TargetCount = 1, Inputs = inputs, Outputs = outputs, Rows = m };
+                    var parameters = new LinearSmallParams { X = new(x, inputs), Output = new(output, outputs), TargetCount = 1, Inputs = inputs, Outputs = outputs, Rows = m };
                     parameters.Targets[0] = new Target { Weights = weights + (nint)(i % sets * bytes), Outputs = outputs };
                     return parameters;
                 }
 
                 var plainKernel = card.Kernels.Get(CudaKernels.Linear(DType.BF16, m));
-                var plain = card.Single(i => plainKernel.Launch(card.Stream, (outputs + 15) / 16, 1, 1, Of(i)));
-                if (!LinearSmall.Takes(card.Context, DType.BF16, Of(0)))
+                LinearParams Plain(int i) => new() { X = new(x, inputs), Output = new(output, outputs), Targets = Of(i).Targets, TargetCount = 1, Inputs = inputs, Outputs = outputs, Rows = m };
+                var plain = card.Single(i => plainKernel.Launch(card.Stream, (outputs + 15) / 16, 1, 1, Plain(i)));
+                var small = new LinearSmall(card.Context, card.Kernels, card.Stream, SmallTuning.Default);
+                var product = new SmallProduct(DType.BF16, m, inputs);
+                if (!small.Takes(product, Of(0)))
                 {
                     log.Write(string.Create(CultureInfo.InvariantCulture, $" - | - | - | {plain:0.0} |"));
                     continue;
                 }
 
-                void Ours(int i) => LinearSmall.Launch(card.Context, card.Kernels, card.Stream, DType.BF16, Of(i));
+                void Ours(int i) => small.Launch(product, Of(i));
                 double single = card.Single(Ours), chained = card.InGraph(Ours);
                 log.Write(string.Create(CultureInfo.InvariantCulture, $" {single:0.0} / {chained:0.0} | {ideal / chained:0.0%} | {single / floor:0.00} | {plain:0.0} |"));
             }
@@ -91,7 +95,7 @@ internal static class LinearFigures
             float[]? eight = null;
             foreach (var rows in (int[])[8, 5, 4, 3, 1])
             {
-                var parameters = new LinearParams { X = new(onCard, inputs), Output = new(output, all), TargetCount = outputs.Length, Inputs = inputs, Outputs = all, Rows = rows };
+                var parameters = new LinearSmallParams { X = new(onCard, inputs), Output = new(output, all), TargetCount = outputs.Length, Inputs = inputs, Outputs = all, Rows = rows };
                 var first = 0;
                 for (var t = 0; t < outputs.Length; t++)
                 {
@@ -99,14 +103,16 @@ internal static class LinearFigures
                     first += outputs[t];
                 }
 
-                if (!LinearSmall.Takes(card.Context, DType.BF16, parameters))
+                var small = new LinearSmall(card.Context, card.Kernels, card.Stream, SmallTuning.Default);
+                var product = new SmallProduct(DType.BF16, rows, inputs);
+                if (!small.Takes(product, parameters))
                 {
                     log.WriteLine($"linear {string.Join('+', outputs)} x {inputs}, {rows} rows: left to others");
                     continue;
                 }
 
                 card.Fill(output, 0xff, 8L * all * 4);
-                LinearSmall.Launch(card.Context, card.Kernels, card.Stream, DType.BF16, parameters);
+                small.Launch(product, parameters);
                 var result = card.Download<float>(output, rows * all);
                 double difference = 0, norm = 0;
                 for (var r = 0; r < rows; r++)

@@ -2,8 +2,65 @@ using KvPrefetch.Benchmarks;
 using KvPrefetch.Benchmarks.Gpu;
 
 int Number(string name, int otherwise) => Array.IndexOf(args, name) is >= 0 and var at ? int.Parse(args[at + 1], System.Globalization.CultureInfo.InvariantCulture) : otherwise;
-using var card = new Card();
 using var log = Array.IndexOf(args, "--output") is >= 0 and var f ? new StreamWriter(args[f + 1]) : Console.Out;
+if (args.Contains("step", StringComparer.Ordinal))
+{
+    using (var described = new Card())
+    {
+        Describe(described);
+    }
+
+    StepFigures.Run(log, args.Contains("tune", StringComparer.Ordinal));
+    return 0;
+}
+
+if (Array.IndexOf(args, "--make") is >= 0 and var make)
+{
+    StartFigures.Write(args[make + 1]);
+    return 0;
+}
+
+if (Array.IndexOf(args, "--start") is >= 0 and var start)
+{
+    log.WriteLine(StartFigures.Header);
+    await StartFigures.Run(args[start + 1], log);
+    return 0;
+}
+
+if (Array.IndexOf(args, "--rates") is >= 0 and var rates)
+{
+    StartFigures.Rates(args[rates + 1], log);
+    return 0;
+}
+
+if (args.Contains("prefill", StringComparer.Ordinal) || args.Contains("sampling", StringComparer.Ordinal))
+{
+    using (var described = new Card())
+    {
+        Describe(described);
+    }
+
+    if (args.Contains("prefill", StringComparer.Ordinal))
+    {
+        PrefillFigures.Run(log);
+        log.WriteLine();
+    }
+
+    if (args.Contains("sampling", StringComparer.Ordinal))
+    {
+        SamplingFigures.Run(log);
+    }
+
+    return 0;
+}
+
+using var card = new Card();
+if (args.Contains("compile-step", StringComparer.Ordinal))
+{
+    StepFigures.Compile(card, Number("--part", 0), Number("--parts", 1));
+    return 0;
+}
+
 var plots = Array.IndexOf(args, "--plots") is >= 0 and var p ? args[p + 1] : null;
 bool Asked(string what) => args.Contains(what, StringComparer.Ordinal);
 var fine = true;
@@ -19,11 +76,7 @@ if (Asked("check-linear"))
 
 if (Asked("attention") || Asked("paper") || Asked("linear"))
 {
-    log.WriteLine($"- Card: {card.Describe()}");
-    log.WriteLine($"- Machine: {Machine.Describe()}");
-    log.WriteLine($"- Commit: {Environment.GetEnvironmentVariable("KVPREFETCH_COMMIT") ?? Machine.Commit(Machine.Repository())}");
-    log.WriteLine($"- Command: `dotnet run --project benchmarks/Gpu -c Release -- {string.Join(' ', args)}`");
-    log.WriteLine();
+    Describe(card);
 }
 
 if (Asked("attention"))
@@ -49,3 +102,12 @@ if (Asked("linear"))
 }
 
 return fine ? 0 : 1;
+
+void Describe(Card on)
+{
+    log.WriteLine($"- Card: {on.Describe()}");
+    log.WriteLine($"- Machine: {Machine.Describe()}");
+    log.WriteLine($"- Commit: {Environment.GetEnvironmentVariable("KVPREFETCH_COMMIT") ?? Machine.Commit(Machine.Repository())}");
+    log.WriteLine($"- Command: `dotnet run --project benchmarks/Gpu -c Release -- {string.Join(' ', args)}`");
+    log.WriteLine();
+}

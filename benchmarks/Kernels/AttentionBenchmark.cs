@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Backends.Cpu;
+using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Benchmarks.Kernels;
 
@@ -15,15 +16,19 @@ public class AttentionBenchmark
     private Rows _output;
     private int _layer;
 
-    public static IEnumerable<KernelCase> Cases => [Attention("decode at 512", 1, 512), Attention("decode at 2048", 1, 2048), Attention("prefill of 512", Chunk, Chunk)];
+    public static IEnumerable<KernelCase> Cases => [Attention("decode at 512", 1, 512), Attention("decode at 4096", 1, 4096), Attention("prefill of 512", Chunk, Chunk)];
 
     [ParamsSource(nameof(Cases))]
     public KernelCase Kernel { get; set; } = null!;
 
+    /// <summary>Type of keys and values; the bytes are counted as float32 in all.</summary>
+    [Params(DType.F32, DType.BF16, DType.I8)]
+    public DType Cache { get; set; }
+
     [GlobalSetup]
     public void Setup()
     {
-        _backend = CpuBackend.Create(Run.Threads);
+        _backend = CpuBackend.Create(Run.Threads, cache: Cache);
         var pages = Kernel.Context / Sizes.PageSize;
         var layers = Math.Max(1, (int)(Sizes.WorkingSetBytes / 2 / (pages * _backend.KvPageBytes(new KvLayer(Sizes.KvHeads, Sizes.HeadDim), Sizes.PageSize))));
         var cache = _backend.AllocateKvPages(KvLayout.Uniform(layers, Sizes.KvHeads, Sizes.HeadDim, Sizes.PageSize), [pages]);

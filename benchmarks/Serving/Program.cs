@@ -19,6 +19,18 @@ if (settings.IsOurs)
 }
 
 var repository = Machine.Repository();
+var results = Path.Combine(repository, "benchmarks", "results");
+var command = "dotnet run --project benchmarks/Serving -c Release -- " + string.Join(' ', args);
+if (settings.Suite)
+{
+    var samples = new Suite(settings, repository).Run();
+    var cpu = Path.GetFullPath(settings.Output ?? Path.Combine(results, "cpu.md"));
+    File.WriteAllText(cpu, SuiteReport.Write(settings, samples, command, Machine.Commit(repository)));
+    SuiteReport.Draw(Path.ChangeExtension(cpu, ".svg"), settings, samples, Machine.Commit(repository));
+    Console.WriteLine(File.ReadAllText(cpu));
+    return 0;
+}
+
 var rounds = new List<Round>();
 for (var i = 0; i < settings.Rounds; i++)
 {
@@ -34,9 +46,8 @@ for (var i = 0; i < settings.Rounds; i++)
         $"round {i + 1}: read {bandwidth:F1} GB/s; ours decode {ours.DecodeTokensPerSecond} prefill {ours.PrefillTokensPerSecond} cold {cold:F0} ms; peer decode {peer?.DecodeTokensPerSecond} prefill {peer?.PrefillTokensPerSecond}"));
 }
 
-var command = "dotnet run --project benchmarks/Serving -c Release -- " + string.Join(' ', args);
 var report = Report.Write(settings, rounds, command, Machine.Commit(repository));
-var output = settings.Output ?? Path.Combine(repository, "benchmarks", "results", "serving.md");
+var output = settings.Output ?? Path.Combine(results, "serving.md");
 Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(output))!);
 File.WriteAllText(output, report);
 Console.WriteLine(report);

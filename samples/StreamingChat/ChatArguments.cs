@@ -19,6 +19,8 @@ internal sealed record ChatArguments
     public bool StatsAsJson { get; private init; }
     public ComputeBackend Backend { get; private init; }
     public Arithmetic Arithmetic { get; private init; }
+    public WeightFormat Weights { get; private init; }
+    public string? WeightsCache { get; private init; }
     public int? Threads { get; private init; }
     public bool Describe { get; private init; }
     public bool Help { get; private init; }
@@ -40,6 +42,8 @@ internal sealed record ChatArguments
         new("--stats", "json", "figures of each answer as one line of JSON on standard error", (a, v) => v == "json" ? a with { StatsAsJson = true } : throw new OptionException($"--stats can only be 'json', not '{Shortened(v)}'.")),
         new("--backend", "NAME", "auto, cpu or cuda; default: auto, the card where there is one", (a, v) => a with { Backend = Computing(v) }),
         new("--arithmetic", "KIND", "exact or fast (activations rounded to bfloat16 on the processor); default: exact", (a, v) => a with { Arithmetic = Kind(v) }),
+        new("--weights", "KIND", "as-stored, int8 or int4 (quantised while loading, on the processor); default: as-stored", (a, v) => a with { Weights = Form(v) }),
+        new("--weights-cache", "FOLDER", "keep quantised weights there for the next start", (a, v) => a with { WeightsCache = v }),
         new("--threads", "N", "threads that compute; default: the physical cores this process may use", (a, v) => a with { Threads = (int)Whole("--threads", v, 1, 1024) }),
         new("--describe", null, "say what the folder holds and what memory it needs, without loading weights, and exit", (a, _) => a with { Describe = true }),
         new("--help", null, "show this", (a, _) => a with { Help = true }),
@@ -108,6 +112,14 @@ internal sealed record ChatArguments
         "exact" => Arithmetic.Exact,
         "fast" => Arithmetic.Fast,
         _ => throw new OptionException($"--arithmetic can be exact or fast, not '{Shortened(value)}'."),
+    };
+
+    private static WeightFormat Form(string value) => value switch
+    {
+        "as-stored" => WeightFormat.AsStored,
+        "int8" => WeightFormat.Int8,
+        "int4" => WeightFormat.Int4,
+        _ => throw new OptionException($"--weights can be as-stored, int8 or int4, not '{Shortened(value)}'."),
     };
 
     private static long Whole(string name, string text, long least, long most) =>

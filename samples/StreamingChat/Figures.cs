@@ -41,6 +41,8 @@ internal sealed record Figures(EngineStats Engine, long PromptTokens, long Gener
                 json.WriteNumber("kvCacheMiB", Math.Round(Engine.KvCacheBytes / (1024.0 * 1024.0)));
                 json.WriteNumber("graphs", device.Graphs);
                 json.WriteNumber("compiledKernels", device.CompiledKernels);
+                json.WriteNumber("translatedKernels", device.TranslatedKernels);
+                json.WriteString("prefetch", device.Prefetch.ToString().ToLowerInvariant());
             }
 
             json.WriteEndObject();

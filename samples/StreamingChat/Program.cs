@@ -131,7 +131,7 @@ async Task<int> AnswerAsync(string prompt)
 
 static LlmEngine Load(ChatArguments arguments, CancellationToken cancellationToken) => Terminal.WithProgress(progress => LlmEngine.Load(
     arguments.Model!,
-    new EngineOptions { Backend = arguments.Backend, Arithmetic = arguments.Arithmetic, Threads = arguments.Threads ?? 0, Log = arguments.StatsAsJson ? null : Terminal.Failure },
+    new EngineOptions { Backend = arguments.Backend, Arithmetic = arguments.Arithmetic, Weights = arguments.Weights, WeightsCache = arguments.WeightsCache, Threads = arguments.Threads ?? 0, Log = arguments.StatsAsJson ? null : Terminal.Failure },
     progress,
     cancellationToken));
 

@@ -1,6 +1,7 @@
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Backends.Cpu;
 using KvPrefetch.Engine.Backends.Cuda;
+using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Engine;
 
@@ -13,7 +14,8 @@ internal static class BackendChoice
         IBackend Cpu() => CpuBackend.Create(
             options.Threads,
             arithmetic: options.Arithmetic,
-            kernels: options.CpuKernels == CpuKernels.Managed ? ProductKernels.Managed : ProductKernels.Auto);
+            kernels: options.CpuKernels == CpuKernels.Managed ? ProductKernels.Managed : ProductKernels.Auto,
+            cache: options.KvCacheType switch { KvCacheType.BFloat16 => DType.BF16, KvCacheType.Int8 => DType.I8, KvCacheType.Auto when options.Arithmetic == Arithmetic.Fast => DType.BF16, _ => DType.F32 });
         IBackend Cuda() => CudaBackend.Create(new CudaOptions
         {
             Device = options.DeviceIndex,
@@ -21,6 +23,12 @@ internal static class BackendChoice
             Prefetch = options.Prefetch,
             PrefetchDistance = options.PrefetchDistance,
             BatchInvariant = options.BatchInvariant,
+            KvType = options.KvCacheType switch
+            {
+                KvCacheType.Float32 => DType.F32,
+                KvCacheType.Int8 => throw new DeviceException(DeviceException.Unsupported, "A card keeps keys and values as bfloat16 or float32, not as int8."),
+                _ => DType.BF16,
+            },
         });
         switch (options.Backend)
         {
@@ -54,5 +62,5 @@ internal static class BackendChoice
 
     /// <summary>Figures of the card, or null.</summary>
     public static DeviceStats? Device(IBackend backend) =>
-        backend is CudaBackend cuda ? new DeviceStats(cuda.DeviceName, cuda.TotalBytes, cuda.FreeBytes, cuda.WeightBytes, cuda.Graphs, cuda.CompiledKernels, cuda.Prefetch) : null;
+        backend is CudaBackend cuda ? new DeviceStats(cuda.DeviceName, cuda.TotalBytes, cuda.FreeBytes, cuda.WeightBytes, cuda.Graphs, cuda.CompiledKernels, cuda.TranslatedKernels, cuda.Prefetch) : null;
 }

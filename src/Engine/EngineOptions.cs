@@ -20,6 +20,18 @@ public enum Arithmetic
     Fast,
 }
 
+/// <summary>What weights become while a model is loaded, on the processor. Products with quantised weights are of integers: activations are rounded to eight bits, a scale for every 32.
+/// A token has the same bits alone, in a batch and in a chunk of a prompt, whatever the kernels.</summary>
+public enum WeightFormat
+{
+    /// <summary>They stay in the type in which they are stored, where they are mapped.</summary>
+    AsStored,
+    /// <summary>Eight bits and a scale for every 32 inputs: about half the bytes of bfloat16.</summary>
+    Int8,
+    /// <summary>Four bits, a scale and a minimum for every 32 inputs: about 5/16 of the bytes of bfloat16.</summary>
+    Int4,
+}
+
 /// <summary>Which kernels compute on the processor.</summary>
 public enum CpuKernels
 {
@@ -27,6 +39,19 @@ public enum CpuKernels
     Auto,
     /// <summary>Those written in C#.</summary>
     Managed,
+}
+
+/// <summary>How keys and values are kept.</summary>
+public enum KvCacheType
+{
+    /// <summary>As bfloat16 on a card and with <see cref="Arithmetic.Fast"/>, else as float32.</summary>
+    Auto,
+    /// <summary>Four bytes a number.</summary>
+    Float32,
+    /// <summary>Two bytes a number: half of the memory, and half of what a long context reads for each token.</summary>
+    BFloat16,
+    /// <summary>One byte a number and a scale for each token and head: a quarter. On the processor alone.</summary>
+    Int8,
 }
 
 /// <summary>How an engine is set up. Immutable; every default is meant to be left alone.</summary>
@@ -53,6 +78,13 @@ public sealed record EngineOptions
     /// <summary>What products do to activations where the processor computes.</summary>
     public Arithmetic Arithmetic { get; init; }
 
+    /// <summary>What the matrices of linear layers and experts and the output head become while loading. Embeddings, norms, routers and what a checkpoint holds quantised already stay as stored.
+    /// <see cref="Arithmetic"/> is then for the products that stay.</summary>
+    public WeightFormat Weights { get; init; }
+
+    /// <summary>Folder for quantised weights, so that the next start need not quantise again; it is made where it lacks. Null keeps none.</summary>
+    public string? WeightsCache { get; init; }
+
     /// <summary>Which kernels compute on the processor.</summary>
     public CpuKernels CpuKernels { get; init; }
 
@@ -64,6 +96,13 @@ public sealed record EngineOptions
 
     /// <summary>Bytes of key-value cache; 0 plans from the memory that is free.</summary>
     public long KvCacheBytes { get; init; }
+
+    /// <summary>Keys and values of prompts and answers stay in the cache as long as there is room, and requests that begin with the same tokens use them. Not for models with windows or recurrent layers,
+    /// nor with positions that depend on a text's length, nor with <see cref="BatchInvariant"/>.</summary>
+    public bool PrefixCache { get; init; } = true;
+
+    /// <summary>How keys and values are kept.</summary>
+    public KvCacheType KvCacheType { get; init; }
 
     /// <summary>Sequences that may run at once.</summary>
     public int MaxBatchSequences { get; init; } = 64;
@@ -82,7 +121,14 @@ public sealed record EngineOptions
     {
         Require((int)Backend, (int)ComputeBackend.Auto, (int)ComputeBackend.Cuda, nameof(Backend));
         Require((int)Arithmetic, (int)Arithmetic.Exact, (int)Arithmetic.Fast, nameof(Arithmetic));
+        Require((int)Weights, (int)WeightFormat.AsStored, (int)WeightFormat.Int4, nameof(Weights));
         Require((int)CpuKernels, (int)CpuKernels.Auto, (int)CpuKernels.Managed, nameof(CpuKernels));
+        Require((int)KvCacheType, (int)KvCacheType.Auto, (int)KvCacheType.Int8, nameof(KvCacheType));
+        if (WeightsCache is not null && string.IsNullOrWhiteSpace(WeightsCache))
+        {
+            throw new InvalidRequestException("WeightsCache is blank; give the path of a folder, or null to keep no quantised weights.", nameof(WeightsCache));
+        }
+
         Require(DeviceIndex, 0, 255, nameof(DeviceIndex));
         Require((int)Attention, (int)AttentionKernel.Prefetch, (int)AttentionKernel.Reference, nameof(Attention));
         Require((int)Prefetch, (int)PrefetchPolicy.Auto, (int)PrefetchPolicy.Rings, nameof(Prefetch));
@@ -124,6 +170,9 @@ public sealed record EngineStats
     public required long KvCacheBytes { get; init; }
     public required long PromptTokens { get; init; }
     public required long GeneratedTokens { get; init; }
+
+    /// <summary>Tokens of prompts whose keys and values were found in the cache; <see cref="PromptTokens"/> are those computed.</summary>
+    public required long PrefixHitTokens { get; init; }
     public required long Preemptions { get; init; }
     public required TimeSpan LoadTime { get; init; }
 
@@ -141,5 +190,6 @@ public sealed record EngineStats
 /// <param name="WeightBytes">What the weights take.</param>
 /// <param name="Graphs">Steps that were recorded and are repeated as a whole, one for each number of sequences that has come up.</param>
 /// <param name="CompiledKernels">Kernels that had to be compiled; 0 where all were in the kernel cache.</param>
+/// <param name="TranslatedKernels">Kernels that came with the package and were translated by the driver, because there is no compiler.</param>
 /// <param name="Prefetch">What attention asks for ahead.</param>
-public sealed record DeviceStats(string Name, long MemoryBytes, long FreeBytes, long WeightBytes, int Graphs, int CompiledKernels, PrefetchPolicy Prefetch);
+public sealed record DeviceStats(string Name, long MemoryBytes, long FreeBytes, long WeightBytes, int Graphs, int CompiledKernels, int TranslatedKernels, PrefetchPolicy Prefetch);

@@ -4,13 +4,14 @@ using KvPrefetch.Engine.Execution;
 using KvPrefetch.Engine.Layers;
 using KvPrefetch.Engine.Models;
 using KvPrefetch.Engine.Requests;
+using KvPrefetch.Engine.Sampling;
 using KvPrefetch.Engine.Text.Templates;
 using KvPrefetch.Engine.Text.Tokenization;
 
 namespace KvPrefetch.Engine;
 
 /// <summary>What loading a folder gives; the engine owns it from then on.</summary>
-internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTemplate? ChatTemplate, Checkpoint Checkpoint, IBackend Backend, ModelRunner Runner, MemoryPlan Plan)
+internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTemplate? ChatTemplate, Checkpoint Checkpoint, IBackend Backend, ModelRunner Runner, Sampler Sampler, SummarySampler? Summaries, MemoryPlan Plan, WeightsCache? Cache, bool SharesPrefixes)
 {
     public static EngineParts Load(string path, EngineOptions options, Func<IBackend> createBackend, IProgress<ModelLoadProgress>? progress, CancellationToken cancellationToken)
     {
@@ -32,13 +33,22 @@ internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTe
         Enter("Opening weights", 0.1);
         var checkpoint = undo.Add(Checkpoint.Open(folder, options.Log));
         var backend = undo.Add(createBackend());
-        var weights = new WeightLoader(new WeightBinder(checkpoint, log: options.Log), backend);
+        var weights = new WeightLoader(new WeightBinder(checkpoint, log: options.Log), backend)
+        {
+            Format = options.Weights,
+            Quantising = share => Enter("Quantising weights", 0.1 + (0.4 * share)),
+        };
+        var cache = options.Weights == WeightFormat.AsStored || options.WeightsCache is null ? null
+            : undo.Add(WeightsCache.Open(options.WeightsCache, checkpoint, $"{options.Weights} {GroupedLayout.Version}", options.Log));
+        weights.Cache = cache;
         var model = undo.Add(family.Build(weights, options.MaxBatchTokens, options.MaxBatchSequences));
         Enter("Planning memory", 0.5);
         var plan = MemoryPlan.Make(backend, family.Shape, options.ContextLength, options.KvCacheBytes, options.MaxBatchSequences, options.MaxBatchTokens, options.Log);
         var pages = undo.Add(backend.AllocateKvPages(plan.Layout, plan.Pages));
         var states = undo.Add(backend.AllocateStateSlots(family.Shape.States, plan.Sequences));
         var runner = new ModelRunner(backend, model, pages, states, options.MaxBatchTokens, options.MaxBatchSequences);
+        var sampler = new Sampler(family.Shape.Vocabulary);
+        var summaries = backend.Summarises(family.Shape.Vocabulary) ? undo.Add(new SummarySampler(backend, sampler, options.MaxBatchSequences, family.Shape.Vocabulary)) : null;
         Enter("Reading tokenizer", 0.6);
         var (tokenizer, template) = text.GetAwaiter().GetResult();
         if (tokenizer?.VocabularySize > family.Shape.Vocabulary)
@@ -58,7 +68,11 @@ internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTe
         };
         Enter("Ready", 1);
         undo.Keep();
-        return new EngineParts(info, tokenizer, template, checkpoint, backend, runner, plan);
+
+        // A window's pages are given back, and a state belongs to one place of a text: neither can be taken up in the middle.
+        // On a card a page's bits may depend on what ran beside it, which is what BatchInvariant excludes.
+        var sharesPrefixes = options is { PrefixCache: true, BatchInvariant: false } && plan.Layout.Windows is [0] && family.Shape.States.Count == 0 && !RopeParameters.DependOnLength(config.Text);
+        return new EngineParts(info, tokenizer, template, checkpoint, backend, runner, sampler, summaries, plan, cache, sharesPrefixes);
     }
 
     /// <summary>What the makers recommend; where they are silent, plain sampling. Explicit greedy (do_sample false) is not taken over: this engine samples unless asked otherwise.</summary>

@@ -9,7 +9,11 @@ namespace KvPrefetch.Engine;
 /// <summary>What one token added to the answer.</summary>
 /// <param name="Token">The token's id; null for the last piece, which flushes text that was held back.</param>
 /// <param name="Text">Text that became certain; may be empty while a character or a possible stop string is incomplete.</param>
-public readonly record struct GenerationPiece(int? Token, string Text);
+public readonly record struct GenerationPiece(int? Token, string Text)
+{
+    /// <summary>Of the token, where <see cref="SamplingOptions.Logprobs"/> asks for it.</summary>
+    public TokenLogprobs? Logprobs { get; init; }
+}
 
 /// <summary>A running request, seen by its caller. Disposing it, or leaving its enumeration, cancels it.</summary>
 public sealed class Generation : IAsyncDisposable, IDisposable
@@ -25,6 +29,8 @@ public sealed class Generation : IAsyncDisposable, IDisposable
     private long _lastToken;
     private int _generated;
     private int _finish = -1;
+    private int _published;
+    private int _cached;
 
     internal Generation(Pump pump, Sequence sequence, StreamingDetokenizer? detokenizer, IReadOnlyList<string> stopStrings)
     {
@@ -41,7 +47,7 @@ public sealed class Generation : IAsyncDisposable, IDisposable
     public int PromptTokens { get; }
 
     /// <summary>Prompt tokens whose keys and values were found in the cache.</summary>
-    public int CachedPromptTokens => 0;
+    public int CachedPromptTokens => Volatile.Read(ref _cached);
 
     /// <summary>Tokens read so far, the one that ended the answer included.</summary>
     public int GeneratedTokens => Volatile.Read(ref _generated);
@@ -82,7 +88,29 @@ public sealed class Generation : IAsyncDisposable, IDisposable
     }
 
     /// <summary>Pump thread: the request is in the batch. A request that was preempted started long ago.</summary>
-    internal void Start() => Interlocked.CompareExchange(ref _started, Stopwatch.GetTimestamp(), 0);
+    internal void Start()
+    {
+        if (_started == 0)
+        {
+            Volatile.Write(ref _cached, Sequence.CachedTokens);
+            Volatile.Write(ref _started, Stopwatch.GetTimestamp());
+        }
+    }
+
+    /// <summary>Pump thread: generated tokens that the consumer was not told of.</summary>
+    internal int Unpublished => Sequence.GeneratedCount - _published;
+
+    /// <summary>Pump thread: an event for each of them; the last says how the request ended, if it has.</summary>
+    /// <param name="now">Timestamp of the step.</param>
+    /// <param name="logprobs">Of the one new token, where the request asks for them: then tokens are never forced.</param>
+    internal void PublishNew(long now, TokenLogprobs? logprobs)
+    {
+        for (var left = Unpublished; left > 0; left--)
+        {
+            Publish(new TokenEvent(Sequence.Tokens[^left], left == 1 ? Sequence.Finish : null, now, logprobs));
+            _published++;
+        }
+    }
 
     /// <summary>Pump thread: one event; the last one closes the stream.</summary>
     internal void Publish(in TokenEvent e)
@@ -116,7 +144,7 @@ public sealed class Generation : IAsyncDisposable, IDisposable
 
                     if (last is null)
                     {
-                        yield return new GenerationPiece(e.Token, text);
+                        yield return new GenerationPiece(e.Token, text) { Logprobs = e.Logprobs };
                         continue;
                     }
 
@@ -132,7 +160,7 @@ public sealed class Generation : IAsyncDisposable, IDisposable
                     }
 
                     Volatile.Write(ref _finish, (int)last.Value);
-                    yield return new GenerationPiece(e.Token, text);
+                    yield return new GenerationPiece(e.Token, text) { Logprobs = e.Logprobs };
                     yield break;
                 }
             }

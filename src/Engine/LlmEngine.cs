@@ -1,4 +1,7 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Checkpoints;
 using KvPrefetch.Engine.Execution;
@@ -48,8 +51,15 @@ public sealed record GenerationRequest
     /// <summary>Text that ends the answer and is not part of it; at most 16 of at most 256 characters.</summary>
     public IReadOnlyList<string> StopStrings { get; init; } = [];
 
-    /// <summary>What the output must look like; null for anything. Stop tokens come only where the text may end. A text that is cut by its length may be unfinished.</summary>
+    /// <summary>What the output must look like; null for anything. Stop tokens come only where the text may end. A text that is cut by its length may be unfinished.
+    /// Text that it forces is taken without running the model for each token, in the tokens that the model's tokenizer makes of it, unless log-probabilities are asked for.</summary>
     public Grammar? Grammar { get; init; }
+
+    /// <summary>Only requests of the same salt use each other's keys and values; null is a salt too. For callers who must not learn, by the time an answer takes, what others have asked.</summary>
+    public string? CacheSalt { get; init; }
+
+    /// <summary>Text that the grammar forces is taken without asking the model for each of its tokens. The answer is the same without; it only takes longer.</summary>
+    internal bool JumpsAhead { get; init; } = true;
 }
 
 /// <summary>A model in this process: loads a Hugging Face folder, answers any number of requests at once. All members are safe for concurrent use.</summary>
@@ -57,9 +67,11 @@ public sealed class LlmEngine : IDisposable
 {
     private readonly IBackend _backend;
     private readonly Checkpoint _checkpoint;
+    private readonly WeightsCache? _cache;
     private readonly ModelRunner _runner;
     private readonly PagePool[] _pools;
     private readonly MemoryPlan _plan;
+    private readonly SummarySampler? _summaries;
     private readonly Pump _pump;
     private readonly TimeSpan _loadTime;
     private long _lastId;
@@ -67,10 +79,10 @@ public sealed class LlmEngine : IDisposable
 
     private LlmEngine(EngineParts parts, EngineOptions options, TimeSpan loadTime)
     {
-        (_backend, _checkpoint, _runner, _plan, _loadTime) = (parts.Backend, parts.Checkpoint, parts.Runner, parts.Plan, loadTime);
+        (_backend, _checkpoint, _cache, _runner, _summaries, _plan, _loadTime) = (parts.Backend, parts.Checkpoint, parts.Cache, parts.Runner, parts.Summaries, parts.Plan, loadTime);
         (Model, Tokenizer, ChatTemplate) = (parts.Model, parts.Tokenizer, parts.ChatTemplate);
-        _pools = [.. _plan.Layout.Windows.Select((window, group) => new PagePool(_plan.Pages[group], MemoryPlan.PageSize, window))];
-        _pump = new Pump(new Scheduler(_pools, _plan.Sequences, options.MaxBatchTokens), _runner, new Sampler(Model.VocabularySize), options.MaxBatchSequences, options.MaxQueue);
+        _pools = [.. _plan.Layout.Windows.Select((window, group) => new PagePool(_plan.Pages[group], MemoryPlan.PageSize, window, parts.SharesPrefixes))];
+        _pump = new Pump(new Scheduler(_pools, _plan.Sequences, options.MaxBatchTokens), _runner, parts.Sampler, parts.Summaries, options.MaxBatchSequences, options.MaxQueue);
     }
 
     public ModelInfo Model { get; }
@@ -93,6 +105,7 @@ public sealed class LlmEngine : IDisposable
         KvCacheBytes = _plan.Bytes,
         PromptTokens = _pump.PromptTokens,
         GeneratedTokens = _pump.GeneratedTokens,
+        PrefixHitTokens = _pump.PrefixHitTokens,
         Preemptions = _pump.Preemptions,
         LoadTime = _loadTime,
         Device = BackendChoice.Device(_backend),
@@ -163,12 +176,15 @@ public sealed class LlmEngine : IDisposable
 
         var sequence = new Sequence(Interlocked.Increment(ref _lastId), request.Prompt.Span, maxTokens, request.Sampling, [.. stopTokens])
         {
-            Constraint = request.Grammar is { } grammar ? new GrammarConstraint(grammar.Start(Tokenizer!)) : null,
+            CacheSalt = Salt(request.CacheSalt),
+            Constraint = request.Grammar is { } grammar ? new GrammarConstraint(grammar.Start(Tokenizer!), stopTokens, request.JumpsAhead && request.Sampling.Logprobs is null) : null,
         };
         var generation = new Generation(_pump, sequence, Tokenizer?.CreateDetokenizer(), [.. request.StopStrings]);
         _pump.Submit(generation);
         return generation;
     }
+
+    private static ulong Salt(string? salt) => salt is null ? 0 : BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(MemoryMarshal.AsBytes(salt.AsSpan())));
 
     /// <summary>Ends all requests with <see cref="ObjectDisposedException"/> and frees the model. May be called at any time, twice too.</summary>
     public void Dispose()
@@ -177,8 +193,10 @@ public sealed class LlmEngine : IDisposable
         {
             _pump.Dispose();
             _runner.Dispose();
+            _summaries?.Dispose();
             _backend.Dispose();
             _checkpoint.Dispose();
+            _cache?.Dispose();
         }
     }
 }

@@ -14,7 +14,9 @@ internal sealed class Pump : IDisposable
     private readonly Scheduler _scheduler;
     private readonly ModelRunner _runner;
     private readonly Sampler _sampler;
+    private readonly SummarySampler? _summaries;
     private readonly int[] _tokens;
+    private readonly TokenLogprobs?[] _logprobs;
     private readonly int _maxLive;
     private readonly Dictionary<Sequence, Generation> _live = [];
     private readonly List<Sequence> _ended = [];
@@ -31,10 +33,11 @@ internal sealed class Pump : IDisposable
     private long _allocatedBytes;
     private int _batchSequences;
 
-    public Pump(Scheduler scheduler, ModelRunner runner, Sampler sampler, int maxSequences, int maxQueue)
+    public Pump(Scheduler scheduler, ModelRunner runner, Sampler sampler, SummarySampler? summaries, int maxSequences, int maxQueue)
     {
-        (_scheduler, _runner, _sampler) = (scheduler, runner, sampler);
+        (_scheduler, _runner, _sampler, _summaries) = (scheduler, runner, sampler, summaries);
         _tokens = new int[maxSequences];
+        _logprobs = new TokenLogprobs?[maxSequences];
         _maxLive = checked(maxSequences + maxQueue);
         _thread = new Thread(Loop) { IsBackground = true, Name = "KvPrefetch pump" };
         _thread.Start();
@@ -44,6 +47,7 @@ internal sealed class Pump : IDisposable
     public int Running => _scheduler.RunningCount;
     public int Waiting => Math.Max(0, Volatile.Read(ref _liveCount) - _scheduler.RunningCount);
     public long Preemptions => _scheduler.Preemptions;
+    public long PrefixHitTokens => _scheduler.PrefixHitTokens;
 
     /// <summary>Sequences of the last step; 0 while idle.</summary>
     public int BatchSequences => Volatile.Read(ref _batchSequences);
@@ -144,23 +148,20 @@ internal sealed class Pump : IDisposable
             Start(batch);
             var tokens = Compute(batch);
             _scheduler.Commit(batch, tokens);
-            Publish(batch, tokens);
+            JumpAhead(batch);
+            Publish(batch);
         }
 
         PublishEnded();
     }
 
-    /// <summary>Whoever is computed on for the first time has left the queue.</summary>
+    /// <summary>Whoever is computed on has left the queue.</summary>
     private void Start(Batch batch)
     {
         Volatile.Write(ref _batchSequences, batch.Count);
         for (var i = 0; i < batch.Count; i++)
         {
-            ref readonly var item = ref batch[i];
-            if (item.Start == 0)
-            {
-                _live[item.Sequence].Start();
-            }
+            _live[batch[i].Sequence].Start();
         }
     }
 
@@ -171,7 +172,7 @@ internal sealed class Pump : IDisposable
         {
             return Pick(batch, _runner.Run(batch));
         }
-        catch (DeviceException e) when (e.Code == DeviceException.OutOfMemory)
+        catch (DeviceOutOfMemoryException e)
         {
             for (var i = 0; i < batch.Count; i++)
             {
@@ -189,6 +190,7 @@ internal sealed class Pump : IDisposable
         while (_submitted.TryDequeue(out var generation))
         {
             _live.Add(generation.Sequence, generation);
+            JumpAhead(generation.Sequence);
             _scheduler.Add(generation.Sequence);
         }
 
@@ -204,6 +206,7 @@ internal sealed class Pump : IDisposable
     private ReadOnlySpan<int> Pick(Batch batch, Rows logits)
     {
         var sample = 0;
+        _summaries?.Begin(batch, logits);
         for (var i = 0; i < batch.Count; i++)
         {
             ref readonly var item = ref batch[i];
@@ -214,8 +217,9 @@ internal sealed class Pump : IDisposable
 
             try
             {
-                var token = _sampler.Pick(item.Sequence, _runner.Logits(logits, sample));
+                var token = _summaries is null ? _sampler.Pick(item.Sequence, _runner.Logits(logits, sample)) : _summaries.Pick(sample, item.Sequence);
                 _tokens[sample] = token;
+                _logprobs[sample] = item.Sequence.Sampling.Logprobs is null ? null : _sampler.Logprobs;
                 if (item.Sequence.Constraint is { } constraint && !item.Sequence.StopTokens.Contains(token))
                 {
                     constraint.Advance(token);
@@ -233,7 +237,28 @@ internal sealed class Pump : IDisposable
         return _tokens.AsSpan(0, sample);
     }
 
-    private void Publish(Batch batch, ReadOnlySpan<int> tokens)
+    /// <summary>What a grammar forces after the new tokens follows them at once; it is computed together with them in the next step.</summary>
+    private void JumpAhead(Batch batch)
+    {
+        for (var i = 0; i < batch.Count; i++)
+        {
+            ref readonly var item = ref batch[i];
+            if (item.Samples && !item.Sequence.IsFinished)
+            {
+                JumpAhead(item.Sequence);
+            }
+        }
+    }
+
+    private void JumpAhead(Sequence sequence)
+    {
+        if (sequence.Constraint is { Forced: { IsEmpty: false } forced })
+        {
+            _scheduler.Extend(sequence, forced);
+        }
+    }
+
+    private void Publish(Batch batch)
     {
         Count(batch);
         var now = Stopwatch.GetTimestamp();
@@ -243,10 +268,10 @@ internal sealed class Pump : IDisposable
             ref readonly var item = ref batch[i];
             if (item.Samples)
             {
-                var token = tokens[sample++];
+                var logprobs = _logprobs[sample++];
                 if (!IsLost(item.Sequence))
                 {
-                    _live[item.Sequence].Publish(new TokenEvent(token, item.Sequence.Finish, now));
+                    _live[item.Sequence].PublishNew(now, logprobs);
                 }
             }
         }
@@ -260,7 +285,7 @@ internal sealed class Pump : IDisposable
         {
             ref readonly var item = ref batch[i];
             prompt += item.Start < item.Sequence.PromptCount ? item.Count : 0;
-            generated += item.Samples && !IsLost(item.Sequence) ? 1 : 0;
+            generated += item.Samples && !IsLost(item.Sequence) ? _live[item.Sequence].Unpublished : 0;
         }
 
         Volatile.Write(ref _promptTokens, _promptTokens + prompt);
@@ -284,6 +309,12 @@ internal sealed class Pump : IDisposable
         foreach (var sequence in _ended)
         {
             _live.Remove(sequence, out var generation);
+            if (!IsLost(sequence))
+            {
+                // What begins a text by force can be all that it may have.
+                generation!.PublishNew(Stopwatch.GetTimestamp(), logprobs: null);
+            }
+
             generation!.Publish(new TokenEvent(null, sequence.Finish, Stopwatch.GetTimestamp()));
             Interlocked.Decrement(ref _liveCount);
         }

@@ -16,7 +16,7 @@ internal sealed class Answer : IDisposable
     private readonly StopStrings _stops;
     private readonly List<int> _generated = [];
     private readonly List<AnswerPart> _parts = [];
-    private readonly int _cached;
+    private int _cached = -1;
     private Generation _generation;
     private Generation? _next;
     private int _injected;
@@ -29,7 +29,7 @@ internal sealed class Answer : IDisposable
     {
         (_engine, _plan, _modelId) = (engine, plan, modelId);
         var request = plan.Request;
-        if (plan.Format.Reasons || plan.Tools.Declarations is not null)
+        if (plan.Format.HasParts || plan.Tools.Declarations is not null)
         {
             var reader = plan.Format.CreateReader(plan.Tools.Tools, plan.Tools.Declarations is not null, plan.Prompt.InSection, plan.Prompt.Tail);
             _reader = plan.Format.Read(reader);
@@ -38,9 +38,9 @@ internal sealed class Answer : IDisposable
             request = request with { StopStrings = [] };
         }
 
+        Logprobs = request.Sampling.Logprobs is null ? null : new AnswerLogprobs(engine.Tokenizer!);
         _stops = new StopStrings(_reader is null ? [] : plan.Request.StopStrings);
         _generation = engine.Submit(request);
-        _cached = _generation.CachedPromptTokens;
     }
 
     /// <summary>Why it ended; set once everything was read.</summary>
@@ -49,12 +49,15 @@ internal sealed class Answer : IDisposable
     /// <summary>The calls; complete once everything was read.</summary>
     public List<AIContent> Calls { get; } = [];
 
+    /// <summary>Of the tokens read so far; null where nobody asked.</summary>
+    public AnswerLogprobs? Logprobs { get; }
+
     public UsageDetails Usage => new()
     {
         InputTokenCount = _plan.Prompt.Tokens.Length,
         OutputTokenCount = _generated.Count + _injected,
         TotalTokenCount = (long)_plan.Prompt.Tokens.Length + _generated.Count + _injected,
-        CachedInputTokenCount = _cached,
+        CachedInputTokenCount = Math.Max(0, _cached),
         ReasoningTokenCount = _reasoningTokens,
     };
 
@@ -67,6 +70,7 @@ internal sealed class Answer : IDisposable
             await foreach (var piece in _generation.ReadAllAsync(cancellationToken).ConfigureAwait(false))
             {
                 Take(piece);
+                _cached = _cached < 0 ? _generation.CachedPromptTokens : _cached;
                 _next = IsOutOfReasoning ? Reclosed() : null;
                 foreach (var content in Contents())
                 {
@@ -113,6 +117,10 @@ internal sealed class Answer : IDisposable
         if (piece.Token is { } token)
         {
             _generated.Add(token);
+            if (piece.Logprobs is { } logprobs)
+            {
+                Logprobs?.Add(logprobs);
+            }
         }
 
         if (_reader is null)

@@ -7,21 +7,24 @@ using KvPrefetch.Engine.Text.Tokenization;
 
 namespace KvPrefetch.AI;
 
-/// <summary>The grammar that a request's options ask for.</summary>
-internal static class AnswerConstraint
+/// <summary>The grammars that requests' options ask for. Each is compiled once, whole; schema by schema only where that fails, to find the one that is to blame.</summary>
+/// <param name="tokenizer">Vocabulary of the model.</param>
+/// <param name="format">How it writes.</param>
+/// <param name="log">Told by name what is not enforced, once for each set of functions.</param>
+internal sealed class AnswerConstraint(Tokenizer tokenizer, AnswerFormat format, Action<string> log)
 {
+    private const long MaxBytes = 64 << 20;
     private static readonly JsonElement AnyObject = JsonDocument.Parse("""{"type":"object"}""").RootElement.Clone();
 
+    private readonly GrammarCache _cache = new(MaxBytes);
+
     /// <summary>Null where anything may be answered.</summary>
-    /// <param name="cache">Grammars of this model.</param>
-    /// <param name="tokenizer">Its vocabulary.</param>
-    /// <param name="format">How it writes.</param>
-    /// <param name="prompt">What it answers.</param>
+    /// <param name="prompt">What is answered.</param>
     /// <param name="tools">The functions.</param>
     /// <param name="form">The form of the text.</param>
     /// <param name="mayReason">Reasoning may come before; false once it is over.</param>
     /// <exception cref="GrammarException">A schema of the response, or that of a strict function, cannot be enforced.</exception>
-    public static Grammar? Of(GrammarCache cache, Tokenizer tokenizer, AnswerFormat format, Prompt prompt, ToolRequest tools, FormatRequest form, bool mayReason)
+    public Grammar? Of(Prompt prompt, ToolRequest tools, FormatRequest form, bool mayReason)
     {
         var functions = tools.Use == ToolUse.None ? [] : tools.Tools.Schemas
             .Where(tool => tools.Required is null || string.Equals(tool.Key, tools.Required, StringComparison.Ordinal))
@@ -32,18 +35,7 @@ internal static class AnswerConstraint
         }
 
         var rules = new AnswerRules(functions, tools.Use == ToolUse.Required, tools.Multiple, prompt.InSection, form.Schema, mayReason && format.OpensReasoning(prompt.Tail), mayReason);
-        try
-        {
-            return cache.Get(Key(rules, tools.Strict), () =>
-            {
-                var enforced = functions.ToDictionary(tool => tool.Key, tool => Enforceable(tool.Value, tools.Strict.Contains(tool.Key)), StringComparer.Ordinal);
-                return Grammar.FromPart(AnswerGrammar.Of(format, tokenizer, rules with { Tools = enforced })!);
-            });
-        }
-        catch (GrammarException) when (tools.Use == ToolUse.Auto && form.Schema is null && !functions.Keys.Any(tools.Strict.Contains))
-        {
-            return null; // calls that are merely allowed are then what the model makes of them
-        }
+        return _cache.Get(Key(rules, tools.Strict), () => Compile(rules, tools.Strict));
     }
 
     /// <summary>All that the grammar depends on, for one model.</summary>
@@ -61,17 +53,74 @@ internal static class AnswerConstraint
         return key.ToString();
     }
 
-    /// <summary>A schema that cannot be enforced is loosened to any object, unless its function is strict.</summary>
-    private static JsonElement Enforceable(JsonElement schema, bool isStrict)
+    private Grammar? Compile(AnswerRules rules, IReadOnlySet<string> strict)
+    {
+        if (TryAll(rules with { Schema = rules.Schema is { } schema ? ClosedSchema.Of(schema) : null, Tools = rules.Tools.ToDictionary(tool => tool.Key, tool => ClosedSchema.Of(tool.Value), StringComparer.Ordinal) }, out _) is { } whole)
+        {
+            return whole;
+        }
+
+        // Which of them it was is found out one by one; whatever is wrong with a schema is said of it as it was given.
+        var none = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        var text = rules.Schema is { } given ? Enforceable(given, candidate => rules with { Schema = candidate, Tools = none, IsRequired = false }, out var refusal) ?? throw refusal! : default(JsonElement?);
+        var tools = rules.Tools.ToDictionary(tool => tool.Key, tool => Arguments(tool.Key, tool.Value, strict.Contains(tool.Key), rules), StringComparer.Ordinal);
+        if (TryAll(rules with { Schema = text, Tools = tools }, out var error) is { } loosened)
+        {
+            return loosened;
+        }
+
+        // Calls that are merely allowed are then what the model makes of them.
+        if (rules.IsRequired || rules.Schema is not null || rules.Tools.Keys.Any(strict.Contains))
+        {
+            throw error!;
+        }
+
+        log($"Calls of {string.Join(", ", rules.Tools.Keys.Take(5).Select(Quoted.Text))}{(rules.Tools.Count > 5 ? " and others" : "")} are not enforced: {error!.Message}");
+        return null;
+    }
+
+    /// <summary>The function's schema, narrowed where that can be enforced. One that cannot be is loosened to any object, unless its function is strict.</summary>
+    private JsonElement Arguments(string name, JsonElement schema, bool isStrict, AnswerRules rules)
+    {
+        if (Enforceable(schema, candidate => rules with { Schema = null, Tools = new Dictionary<string, JsonElement>(StringComparer.Ordinal) { [name] = candidate } }, out var error) is { } enforced)
+        {
+            return enforced;
+        }
+
+        if (isStrict)
+        {
+            throw error!;
+        }
+
+        log($"The schema of function {Quoted.Text(name)} cannot be enforced, and its arguments may be any JSON object: {error!.Message}");
+        return AnyObject;
+    }
+
+    private JsonElement? Enforceable(JsonElement schema, Func<JsonElement, AnswerRules> alone, out GrammarException? error)
+    {
+        error = null;
+        foreach (var candidate in new[] { ClosedSchema.Of(schema), schema })
+        {
+            if (TryAll(alone(candidate), out error) is not null)
+            {
+                return candidate;
+            }
+        }
+
+        return null;
+    }
+
+    private Grammar? TryAll(AnswerRules rules, out GrammarException? error)
     {
         try
         {
-            _ = Grammar.FromPart(CallGrammar.Arguments(schema));
-            return schema;
+            error = null;
+            return Grammar.FromPart(AnswerGrammar.Of(format, tokenizer, rules)!);
         }
-        catch (GrammarException) when (!isStrict)
+        catch (GrammarException e)
         {
-            return AnyObject;
+            error = e;
+            return null;
         }
     }
 }

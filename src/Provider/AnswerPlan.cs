@@ -40,6 +40,7 @@ internal sealed record AnswerPlan(GenerationRequest Request, AnswerFormat Format
         {
             Prompt = prompt.Tokens,
             Grammar = Constraint(mayReason: !reasoning.Off),
+            CacheSalt = asked.CacheSalt,
             MaxOutputTokens = asked.MaxOutputTokens,
             Sampling = asked.ToSampling(engine.Model.SamplingDefaults),
             StopTokens = format.StopTokens,
@@ -47,6 +48,6 @@ internal sealed record AnswerPlan(GenerationRequest Request, AnswerFormat Format
         };
         return new AnswerPlan(request, answers, prompt, tools, reasoning, () => Constraint(mayReason: false));
 
-        Grammar? Constraint(bool mayReason) => AnswerConstraint.Of(format.Grammars, engine.Tokenizer!, answers, prompt, tools, form, mayReason);
+        Grammar? Constraint(bool mayReason) => asked.IsUnenforced ? null : format.Constraints.Of(prompt, tools, form, mayReason);
     }
 }

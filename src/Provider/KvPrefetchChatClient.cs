@@ -103,12 +103,20 @@ public sealed class KvPrefetchChatClient : IChatClient
         {
             while (await Guard(contents.MoveNextAsync()).ConfigureAwait(false))
             {
-                yield return Update(template, [contents.Current]);
+                var update = Update(template, [contents.Current]);
+                update.RawRepresentation = answer.Logprobs?.TakeNew();
+                yield return update;
             }
         }
 
         var last = Update(template, [.. answer.Calls, new UsageContent(answer.Usage)]);
         last.FinishReason = answer.FinishReason;
+        if (answer.Logprobs is { } logprobs)
+        {
+            last.RawRepresentation = logprobs.TakeNew();
+            last.AdditionalProperties = new() { [AnswerLogprobs.Name] = logprobs.ToJson() };
+        }
+
         yield return last;
 
         // Cancellation reaches the caller as the token that fired, not as our linked one; the end of the client as ObjectDisposedException.

@@ -33,6 +33,14 @@ public sealed record KvPrefetchChatOptions
     /// <summary>Same seed, options and prompt give the same output, alone or in any batch; null draws one.</summary>
     public ulong? Seed { get; init; }
 
+    /// <summary>Gives the log-probability of each generated token and of this many likeliest ones, 0 to 20; null gives none. AdditionalProperties: <c>logprobs</c>, <c>top_logprobs</c>.
+    /// The last update, and the message of the response, carry them as AdditionalProperties <c>logprobs</c> in OpenAI's form; every update carries its own as RawRepresentation, a list of
+    /// <see cref="KvPrefetch.Engine.Requests.TokenLogprobs"/>.</summary>
+    public int? TopLogprobs { get; init; }
+
+    /// <summary>Only requests of the same salt use each other's keys and values: for those who must not learn, by the time an answer takes, what others have asked. AdditionalProperties: <c>cache_salt</c>.</summary>
+    public string? CacheSalt { get; init; }
+
     /// <summary>Tokens to generate at most; null goes on to the end of the context.</summary>
     public int? MaxOutputTokens { get; init; }
 
@@ -41,4 +49,7 @@ public sealed record KvPrefetchChatOptions
 
     /// <summary>Text that ends the answer and is not part of it; at most 16 of at most 256 characters.</summary>
     public IReadOnlyList<string>? StopSequences { get; init; }
+
+    /// <summary>Tools and formats are shown to the model, and no grammar holds it to them: for measuring what it does by itself.</summary>
+    internal bool IsUnenforced { get; init; }
 }

@@ -14,12 +14,13 @@ public enum WarmUpMode
     FirstRequest,
 }
 
-/// <summary>Which model a client runs, and how. Only <see cref="Model"/> must be given.</summary>
+/// <summary>Which model a client runs, and how.</summary>
 public sealed class KvPrefetchOptions : IValidatableObject
 {
-    /// <summary>Path of a Hugging Face folder: config.json, tokenizer.json and safetensors files, as published.</summary>
-    [Required(ErrorMessage = "not set; give the path of a Hugging Face folder (config.json, tokenizer.json and *.safetensors, as published).")]
-    public string Model { get; set; } = "";
+    /// <summary>Path of a Hugging Face folder (config.json, tokenizer.json and safetensors files, as published), or its name where it lies in <c>models</c> beside the application.
+    /// The default, <c>tiny-chat</c>, is brought by the package KvPrefetch.AI.TinyChat.</summary>
+    [Required(ErrorMessage = "not set; " + ModelPlace.Advice + ".")]
+    public string Model { get; set; } = ModelPlace.Default;
 
     /// <summary>The name that responses carry and that ChatOptions.ModelId is compared with; null takes the folder's.</summary>
     public string? ModelId { get; set; }
@@ -35,6 +36,13 @@ public sealed class KvPrefetchOptions : IValidatableObject
     /// on processors with matrix tiles (AMX).</summary>
     public Arithmetic Arithmetic { get; set; }
 
+    /// <summary>What weights become while the model is loaded, on the processor: <see cref="WeightFormat.AsStored"/> by default; <see cref="WeightFormat.Int8"/> and <see cref="WeightFormat.Int4"/>
+    /// make answers faster and memory smaller, and the model a little less exact.</summary>
+    public WeightFormat Weights { get; set; }
+
+    /// <summary>Folder for quantised weights, so that the next start need not quantise again; it is made where it lacks. Null keeps none.</summary>
+    public string? WeightsCache { get; set; }
+
     /// <summary>Threads that compute; 0 takes the physical cores that this process may use.</summary>
     [Bounds(0, 1024, "threads that compute; 0 takes the physical cores that this process may use")]
     public int Threads { get; set; }
@@ -46,6 +54,12 @@ public sealed class KvPrefetchOptions : IValidatableObject
     /// <summary>Bytes of key-value cache; 0 plans from the memory that is free.</summary>
     [Bounds(0, long.MaxValue, "bytes of key-value cache; 0 plans from the memory that is free")]
     public long KvCacheBytes { get; set; }
+
+    /// <summary>Requests that begin with the same tokens use each other's keys and values (instructions, tools, earlier turns), as long as they are in the cache.</summary>
+    public bool PrefixCache { get; set; } = true;
+
+    /// <summary>How keys and values are kept.</summary>
+    public KvCacheType KvCacheType { get; set; }
 
     /// <summary>Requests that may run at once.</summary>
     [Bounds(1, 4096, "requests that may run at once")]
@@ -64,10 +78,9 @@ public sealed class KvPrefetchOptions : IValidatableObject
 
     IEnumerable<ValidationResult> IValidatableObject.Validate(ValidationContext validationContext)
     {
-        if (!string.IsNullOrWhiteSpace(Model) && !File.Exists(Path.Combine(Model, "config.json")))
+        if (!string.IsNullOrWhiteSpace(Model) && ModelPlace.Missing(Model, AppContext.BaseDirectory) is { } missing)
         {
-            var wrong = Directory.Exists(Model) ? "has no config.json" : "is not a folder";
-            yield return new ValidationResult($"{Quoted.Text(Model)} {wrong}; give the path of a Hugging Face folder (config.json, tokenizer.json and *.safetensors, as published).", [nameof(Model)]);
+            yield return new ValidationResult(missing, [nameof(Model)]);
         }
 
         if (ModelId is not null && string.IsNullOrWhiteSpace(ModelId))
@@ -85,6 +98,21 @@ public sealed class KvPrefetchOptions : IValidatableObject
             yield return new ValidationResult($"{(int)Arithmetic} is unknown; set it to {string.Join(", ", Enum.GetNames<Arithmetic>())}.", [nameof(Arithmetic)]);
         }
 
+        if (!Enum.IsDefined(Weights))
+        {
+            yield return new ValidationResult($"{(int)Weights} is unknown; set it to {string.Join(", ", Enum.GetNames<WeightFormat>())}.", [nameof(Weights)]);
+        }
+
+        if (WeightsCache is not null && string.IsNullOrWhiteSpace(WeightsCache))
+        {
+            yield return new ValidationResult("blank; give the path of a folder, or leave it out to keep no quantised weights.", [nameof(WeightsCache)]);
+        }
+
+        if (!Enum.IsDefined(KvCacheType))
+        {
+            yield return new ValidationResult($"{(int)KvCacheType} is unknown; set it to {string.Join(", ", Enum.GetNames<KvCacheType>())}.", [nameof(KvCacheType)]);
+        }
+
         if (!Enum.IsDefined(WarmUp))
         {
             yield return new ValidationResult($"{(int)WarmUp} is unknown; set it to {string.Join(", ", Enum.GetNames<WarmUpMode>())}.", [nameof(WarmUp)]);
@@ -93,16 +121,23 @@ public sealed class KvPrefetchOptions : IValidatableObject
 
     internal KvPrefetchOptions Copy() => (KvPrefetchOptions)MemberwiseClone();
 
-    internal string EffectiveModelId => ModelId ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Model)));
+    /// <summary>Full path of the model's folder.</summary>
+    internal string Folder => Path.GetFullPath(ModelPlace.Find(Model, AppContext.BaseDirectory));
+
+    internal string EffectiveModelId => ModelId ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Folder));
 
     internal EngineOptions ToEngineOptions(Action<string> log) => new()
     {
         Backend = Backend,
         Arithmetic = Arithmetic,
+        Weights = Weights,
+        WeightsCache = WeightsCache,
         DeviceIndex = DeviceIndex,
         Threads = Threads,
         ContextLength = ContextLength,
         KvCacheBytes = KvCacheBytes,
+        PrefixCache = PrefixCache,
+        KvCacheType = KvCacheType,
         MaxBatchSequences = MaxBatchSequences,
         MaxBatchTokens = MaxBatchTokens,
         MaxQueue = MaxQueue,

@@ -18,7 +18,6 @@ internal sealed record Prompt(int[] Tokens, string Tail, bool InSection = false)
 /// What a format has no place for is written otherwise, and said so once in the log: system text in the user's turn, turns of one role in a row merged, tools in a section of ours.</summary>
 internal sealed class PromptFormat
 {
-    private const long MaxGrammarBytes = 64 << 20;
     private const string TurnStart = "<|im_start|>";
     private const string TurnEnd = "<|im_end|>";
 
@@ -36,9 +35,11 @@ internal sealed class PromptFormat
     private readonly ConcurrentDictionary<string, bool> _said = new(StringComparer.Ordinal);
     private int[] _prefix = [];
 
-    private PromptFormat(Tokenizer tokenizer, Func<JsonArray, ChatTemplateOptions, IReadOnlyList<TextSpan>> render, Func<TemplateProbe> probe, Action<string> log)
+    private PromptFormat(Tokenizer tokenizer, string? template, Func<JsonArray, ChatTemplateOptions, IReadOnlyList<TextSpan>> render, Func<TemplateProbe> probe, Action<string> log)
     {
         (_tokenizer, _render, _log) = (tokenizer, render, log);
+        Answers = AnswerFormat.Of(template, tokenizer);
+        Constraints = new AnswerConstraint(tokenizer, Answers, log);
         _probe = new Lazy<TemplateProbe>(probe);
     }
 
@@ -52,10 +53,10 @@ internal sealed class PromptFormat
     }
 
     /// <summary>Grammars of this model's requests.</summary>
-    public GrammarCache Grammars { get; } = new(MaxGrammarBytes);
+    public AnswerConstraint Constraints { get; }
 
     /// <summary>How the model writes reasoning and calls.</summary>
-    public required AnswerFormat Answers { get; init; }
+    public AnswerFormat Answers { get; }
 
     /// <summary>Tokens that end an answer; null: the model's own.</summary>
     public IReadOnlyList<int>? StopTokens { get; private init; }
@@ -74,16 +75,16 @@ internal sealed class PromptFormat
         if (tokenizer.TryGetId(TurnStart, out _) && tokenizer.TryGetId(TurnEnd, out var turnEnd))
         {
             log("The folder has no chat template; its vocabulary has ChatML's tokens, so prompts are written as ChatML.");
-            return new PromptFormat(tokenizer, (messages, _) => ChatMl(messages), () => TemplateProbe.TextOnly, log) { Answers = AnswerFormat.Of(null, tokenizer), StopTokens = [.. engine.Model.StopTokens.Append(turnEnd).Distinct()] };
+            return new PromptFormat(tokenizer, template: null, (messages, _) => ChatMl(messages), () => TemplateProbe.TextOnly, log) { StopTokens = [.. engine.Model.StopTokens.Append(turnEnd).Distinct()] };
         }
 
         log("The folder has no chat template; prompts are written as a plain transcript (User: ... Assistant: ...), which the model may not have been trained on.");
-        return new PromptFormat(tokenizer, (messages, _) => Transcript(messages), () => TemplateProbe.TextOnly, log) { Answers = AnswerFormat.Of(null, tokenizer), StopStrings = ["\nUser:"], _prefix = tokenizer.Encode("", addSpecialTokens: true) };
+        return new PromptFormat(tokenizer, template: null, (messages, _) => Transcript(messages), () => TemplateProbe.TextOnly, log) { StopStrings = ["\nUser:"], _prefix = tokenizer.Encode("", addSpecialTokens: true) };
     }
 
     /// <summary>A template's own way.</summary>
     internal static PromptFormat For(Tokenizer tokenizer, ChatTemplate template, Action<string> log) =>
-        new(tokenizer, template.Render, () => TemplateProbe.Of(template), log) { Answers = AnswerFormat.Of(template.Source, tokenizer) };
+        new(tokenizer, template.Source, template.Render, () => TemplateProbe.Of(template), log);
 
     /// <summary>Token ids of the conversation, with the assistant's turn opened.</summary>
     /// <param name="messages">From <see cref="PromptBuilder"/>; may be changed.</param>

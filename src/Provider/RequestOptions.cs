@@ -39,6 +39,8 @@ internal static class RequestOptions
             RepetitionPenalty = own.RepetitionPenalty ?? AdditionalValues.Number(more, "repetition_penalty"),
             LogitBias = AdditionalValues.Snapshot(own.LogitBias, "logit_bias") ?? AdditionalValues.LogitBias(more, "logit_bias"),
             Seed = own.Seed ?? (ulong?)options.Seed,
+            CacheSalt = own.CacheSalt ?? AdditionalValues.Text(more, "cache_salt"),
+            TopLogprobs = own.TopLogprobs ?? TopLogprobs(more),
             MaxOutputTokens = own.MaxOutputTokens ?? options.MaxOutputTokens,
             MaxReasoningTokens = own.MaxReasoningTokens ?? Whole(more, "thinking_budget"),
             StopSequences = own.StopSequences?.ToArray() ?? options.StopSequences?.ToArray(),
@@ -59,6 +61,7 @@ internal static class RequestOptions
         RepetitionPenalty = options.RepetitionPenalty ?? defaults.RepetitionPenalty,
         LogitBias = options.LogitBias ?? defaults.LogitBias,
         Seed = options.Seed ?? (ulong)Random.Shared.NextInt64(),
+        Logprobs = options.TopLogprobs,
     };
 
     private static void RefuseUnsupported(ChatOptions options)
@@ -66,14 +69,6 @@ internal static class RequestOptions
         if (!string.IsNullOrWhiteSpace(options.ConversationId))
         {
             throw Refusal.Of(nameof(ChatOptions.ConversationId), "Conversations are not kept between requests: send the whole history and leave ConversationId unset.");
-        }
-
-        foreach (var name in new[] { "logprobs", "top_logprobs" })
-        {
-            if (AdditionalValues.Asked(options.AdditionalProperties, name))
-            {
-                throw Refusal.Of(name, $"{name} is not supported yet. Leave it out.");
-            }
         }
     }
 
@@ -92,6 +87,15 @@ internal static class RequestOptions
         }
 
         ValidateStops(options.StopSequences);
+    }
+
+    /// <summary>As OpenAI's two parameters: <c>logprobs</c> asks for those of the generated tokens, <c>top_logprobs</c> for so many likeliest ones beside them.</summary>
+    private static int? TopLogprobs(AdditionalPropertiesDictionary? properties)
+    {
+        const string Top = "top_logprobs";
+        var count = AdditionalValues.Asked(properties, Top) ? Whole(properties, Top) : 0;
+        return count > SamplingOptions.MaxLogprobs ? throw Refusal.Of(Top, (FormattableString)$"{Top} is {count}; 0 to {SamplingOptions.MaxLogprobs} are allowed.")
+            : count > 0 || AdditionalValues.Asked(properties, AnswerLogprobs.Name) ? count : null;
     }
 
     private static int? Whole(AdditionalPropertiesDictionary? properties, string name) => AdditionalValues.Number(properties, name) switch

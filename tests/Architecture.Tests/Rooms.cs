@@ -13,7 +13,7 @@ internal static class Rooms
     public const string Top = "(root)";
 
     /// <summary>Types of the root namespace that belong to the ground beside the exceptions.</summary>
-    private static readonly HashSet<string> GroundTypes = new(StringComparer.Ordinal) { "KvPrefetch.Engine.ChatTemplateError", "KvPrefetch.Engine.GrammarError", "KvPrefetch.Engine.Arithmetic", "KvPrefetch.Engine.AttentionKernel", "KvPrefetch.Engine.PrefetchPolicy" };
+    private static readonly HashSet<string> GroundTypes = new(StringComparer.Ordinal) { "KvPrefetch.Engine.ChatTemplateError", "KvPrefetch.Engine.GrammarError", "KvPrefetch.Engine.Arithmetic", "KvPrefetch.Engine.WeightFormat", "KvPrefetch.Engine.AttentionKernel", "KvPrefetch.Engine.PrefetchPolicy" };
 
     /// <summary>What each room may know besides itself and <see cref="Errors"/>. Nothing is inherited: an arrow that is not written here does not exist.</summary>
     public static readonly IReadOnlyDictionary<string, string[]> MayKnow = new Dictionary<string, string[]>(StringComparer.Ordinal)
@@ -33,7 +33,7 @@ internal static class Rooms
         ["Backends.Cpu.Assembly"] = ["Numerics"],
         ["Backends.Cuda"] = ["Backends", "Backends.Cuda.Driver", "Backends.Cuda.Kernels", "Numerics"],
         ["Backends.Cuda.Driver"] = ["Numerics"],
-        ["Backends.Cuda.Kernels"] = ["Backends.Cuda.Driver", "Numerics"],
+        ["Backends.Cuda.Kernels"] = ["Backends", "Backends.Cuda.Driver", "Numerics"],
         ["Layers"] = ["Backends", "Checkpoints", "Numerics"],
         ["Models"] = ["Layers", "Backends", "Checkpoints", "Numerics"],
         ["Sampling"] = ["Requests", "Backends", "Numerics"],

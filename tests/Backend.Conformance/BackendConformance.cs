@@ -13,7 +13,7 @@ public abstract partial class BackendConformance : IDisposable
     private readonly int _seed = Random.Shared.Next();
     private readonly Random _random;
     private readonly ITestOutputHelper _output;
-    private readonly IBackend _reference = new ReferenceBackend();
+    private IBackend? _reference;
     private IBackend? _backend;
 
     protected BackendConformance(ITestOutputHelper output)
@@ -28,7 +28,12 @@ public abstract partial class BackendConformance : IDisposable
     /// <summary>False where a token that decodes is attended by another kernel than one of a prompt.</summary>
     private protected virtual bool AttendsAlikeInAnyChunk => true;
 
+    /// <summary>What keys and values are rounded to: the naive backend rounds likewise.</summary>
+    private protected virtual DType Cache => DType.F32;
+
     private IBackend Backend => _backend ??= Create();
+
+    private IBackend Reference => _reference ??= new ReferenceBackend(Cache);
 
     [Theory]
     [InlineData("BF16", 1, 8, 32)]
@@ -322,13 +327,13 @@ public abstract partial class BackendConformance : IDisposable
     public void Dispose()
     {
         _backend?.Dispose();
-        _reference.Dispose();
+        _reference?.Dispose();
         GC.SuppressFinalize(this);
     }
 
     private protected abstract IBackend Create();
 
-    private IEnumerable<(IBackend Backend, float[] Result)> Both(float[] expected, float[] actual) => [(_reference, expected), (Backend, actual)];
+    private IEnumerable<(IBackend Backend, float[] Result)> Both(float[] expected, float[] actual) => [(Reference, expected), (Backend, actual)];
 
     /// <summary>The tokens of one step with the block tables of another.</summary>
     private static StepInputs With(StepInputs step, StepInputs tables) => new()

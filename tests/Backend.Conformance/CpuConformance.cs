@@ -1,6 +1,7 @@
 using KvPrefetch.Engine;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Backends.Cpu;
+using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Tests.Conformance;
 
@@ -51,4 +52,22 @@ public sealed class CpuFastDotsConformance(ITestOutputHelper output) : BackendCo
     private protected override bool RoundsActivations => true;
 
     private protected override IBackend Create() => CpuBackend.Create(3, arithmetic: Arithmetic.Fast, kernels: ProductKernels.VectorDots);
+}
+
+/// <summary>Keys and values in two bytes. A rotation that differs in its last bit may round to the neighbour: hence the slack, which attention without rotation does without.</summary>
+public sealed class CpuBFloat16CacheConformance(ITestOutputHelper output) : BackendConformance(output)
+{
+    private protected override double Slack => 400;
+    private protected override DType Cache => DType.BF16;
+
+    private protected override IBackend Create() => CpuBackend.Create(2, cache: DType.BF16);
+}
+
+/// <summary>Keys and values in one byte.</summary>
+public sealed class CpuInt8CacheConformance(ITestOutputHelper output) : BackendConformance(output)
+{
+    private protected override double Slack => 2000;
+    private protected override DType Cache => DType.I8;
+
+    private protected override IBackend Create() => CpuBackend.Create(3, VectorWidth.Bits256, cache: DType.I8);
 }

@@ -6,7 +6,7 @@ using KvPrefetch.Engine.Backends.Cuda.Driver;
 namespace KvPrefetch.Tests.Cuda;
 
 /// <summary>A driver and a compiler without a card: memory is host memory, kernels do nothing, and the n-th call fails. It knows what is alive and what was given back twice.</summary>
-internal sealed unsafe class FakeDriver : ICudaDriver, INvrtc
+internal sealed unsafe class FakeDriver : ICudaDriver, INvrtc, ICublasLt
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<(string Kind, nint Value), long> _alive = [];
@@ -23,7 +23,7 @@ internal sealed unsafe class FakeDriver : ICudaDriver, INvrtc
     public bool Sticky { get; init; }
 
     /// <summary>Bytes of the card.</summary>
-    public long Memory { get; init; } = 64 << 20;
+    public long Memory { get; init; } = 128 << 20;
 
     public int Calls => Volatile.Read(ref _calls);
     public long Used => Locked(() => _alive.Where(a => a.Key.Kind == "memory").Sum(a => a.Value));
@@ -78,8 +78,26 @@ internal sealed unsafe class FakeDriver : ICudaDriver, INvrtc
     int INvrtc.CompileProgram(nint program, int optionCount, byte** options) => (int)Call(() => Alive("program", program));
     int INvrtc.GetCubinSize(nint program, nuint* size) => (int)Call(() => *size = 4);
     int INvrtc.GetCubin(nint program, byte* cubin) => (int)Call(() => *cubin = 1);
+    int INvrtc.GetPtxSize(nint program, nuint* size) => (int)Call(() => *size = 1);
+    int INvrtc.GetPtx(nint program, byte* ptx) => (int)Call(() => *ptx = 0);
     int INvrtc.GetLogSize(nint program, nuint* size) => (int)Call(() => *size = 3);
     int INvrtc.GetLog(nint program, byte* log) => (int)Call(() => "no\0"u8.CopyTo(new Span<byte>(log, 3)));
+
+    int ICublasLt.Create(nint* handle) => Lt(() => *handle = New("cuBLASLt", Locked(() => _next += 16), 0));
+    int ICublasLt.Destroy(nint handle) => Lt(() => Gone("cuBLASLt", handle), always: true);
+    int ICublasLt.MatmulDescCreate(nint* description, int computeType, int scaleType) => Lt(() => *description = New("description", Locked(() => _next += 16), 0));
+    int ICublasLt.MatmulDescSetAttribute(nint description, int attribute, void* value, nuint size) => Lt(() => Alive("description", description));
+    int ICublasLt.MatmulDescDestroy(nint description) => Lt(() => Gone("description", description), always: true);
+    int ICublasLt.LayoutCreate(nint* layout, int type, ulong rows, ulong columns, long stride) => Lt(() => *layout = New("layout", Locked(() => _next += 16), 0));
+    int ICublasLt.LayoutDestroy(nint layout) => Lt(() => Gone("layout", layout), always: true);
+    int ICublasLt.PreferenceCreate(nint* preference) => Lt(() => *preference = New("preference", Locked(() => _next += 16), 0));
+    int ICublasLt.PreferenceSetAttribute(nint preference, int attribute, void* value, nuint size) => Lt(() => Alive("preference", preference));
+    int ICublasLt.PreferenceDestroy(nint preference) => Lt(() => Gone("preference", preference), always: true);
+    int ICublasLt.Heuristic(nint handle, nint description, nint a, nint b, nint c, nint d, nint preference, int wanted, CublasLtChoice* choices, int* found) => Lt(() => *found = 1);
+    int ICublasLt.Matmul(nint handle, nint description, float* alpha, nint a, nint aLayout, nint b, nint bLayout, float* beta, nint c, nint cLayout, nint d, nint dLayout, CublasLtAlgorithm* algorithm, nint workspace, nuint workspaceBytes, nint stream) => Lt(() => { Alive("memory", workspace); Alive("layout", dLayout); Alive("stream", stream); });
+
+    /// <summary>cuBLASLt's own number for a lack of memory is 3.</summary>
+    private int Lt(Action action, bool always = false) => Call(action, always) switch { CudaStatus.Success => 0, CudaStatus.OutOfMemory => 3, var other => (int)other };
 
     private static CudaStatus Text(ReadOnlySpan<byte> literal, byte** text)
     {

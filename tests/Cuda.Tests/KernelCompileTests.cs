@@ -18,11 +18,14 @@ public sealed partial class KernelCompileTests(ITestOutputHelper output)
         Assert.SkipWhen(nvrtc is null, reason ?? "");
         var compiler = new KernelCompiler(nvrtc!);
         var failures = new List<string>();
+
+        // What a compiler of CUDA 13 takes from its own cache it has nothing to say about.
+        string[] flags = compiler.Version.StartsWith("12.", StringComparison.Ordinal) ? ["--ptxas-options=-v"] : ["--ptxas-options=-v", "--no-cache"];
         foreach (var spec in CudaKernels.All().Where(s => s.MinArchitecture <= architecture))
         {
             try
             {
-                var image = compiler.Compile(spec with { Flags = [.. spec.Flags, "--ptxas-options=-v"] }, architecture, out var log);
+                var image = compiler.Compile(spec with { Flags = [.. spec.Flags, .. flags] }, architecture, out var log);
                 Assert.NotEmpty(image);
                 int Figure(Regex pattern) => pattern.Match(log) is { Success: true } match ? int.Parse(match.Groups["figure"].ValueSpan, CultureInfo.InvariantCulture) : -1;
                 var (registers, spills) = (Figure(Registers()), Figure(Spills()));

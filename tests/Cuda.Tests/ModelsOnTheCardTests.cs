@@ -1,5 +1,6 @@
 using System.Text.Json;
 using KvPrefetch.Engine;
+using KvPrefetch.Engine.Backends.Cpu;
 using KvPrefetch.Engine.Backends.Cuda;
 using KvPrefetch.Engine.Numerics;
 using KvPrefetch.Tests.Models;
@@ -26,9 +27,23 @@ public sealed class ModelsOnTheCardTests(ITestOutputHelper output)
     [Theory, MemberData(nameof(Families))]
     public void LogitsAndTokensEqualTheReferenceInChunksOfFive(string family) => Check(family, Exact, 5, 2e-4);
 
-    /// <summary>What a user gets: keys and values in bf16, tensor cores where there are many rows.</summary>
+    /// <summary>What a user gets: keys and values in bf16, tensor cores where there are many rows. How far bf16 leads is measured: twice what rounded activations make of the same prompts on the processor.</summary>
     [Theory, MemberData(nameof(Families))]
-    public void LogitsInBf16AreNearTheReferences(string family) => Check(family, new CudaOptions(), 512, 5e-2, expertsTolerance: 0.1);
+    public void LogitsInBf16AreNearTheReferences(string family)
+    {
+        Card.Open(new()).Dispose();
+        var noise = Noise(family);
+        output.WriteLine($"{family}: the processor's error in bf16 is {noise:g3}");
+        Check(family, new CudaOptions(), 512, Math.Max(5e-2, 2 * noise));
+    }
+
+    /// <summary>Without a card: the distance from the reference that bf16 has by itself, for the test above.</summary>
+    [Theory, MemberData(nameof(Families))]
+    public void TheProcessorInBf16IsNearTheReferences(string family)
+    {
+        Assert.SkipWhen(family == "none", "KVPREFETCH_SHARED does not name the goldens");
+        output.WriteLine($"{family} {Noise(family):g3}");
+    }
 
     [Fact]
     public void SixteenPromptsOfTheRealModelGiveTheReferencesTokens()
@@ -50,8 +65,7 @@ public sealed class ModelsOnTheCardTests(ITestOutputHelper output)
     /// <param name="options">How the card computes.</param>
     /// <param name="chunk">Tokens of a step.</param>
     /// <param name="tolerance">Relative error of the logits after the prompt.</param>
-    /// <param name="expertsTolerance">The same where there are experts: rounding may choose another one.</param>
-    private void Check(string family, CudaOptions options, int chunk, double tolerance, double expertsTolerance = 0)
+    private void Check(string family, CudaOptions options, int chunk, double tolerance)
     {
         Assert.SkipWhen(family == "none", "KVPREFETCH_SHARED does not name the goldens");
         var folder = Path.Combine(TestAssets.Shared, "goldens", "families", family);
@@ -72,8 +86,24 @@ public sealed class ModelsOnTheCardTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"relative error {worst:g3}");
-        var experts = File.ReadAllText(Path.Combine(folder, "config.json")).Contains("experts", StringComparison.Ordinal);
-        Assert.InRange(worst, 0, experts ? Math.Max(tolerance, expertsTolerance) : tolerance);
+        Assert.InRange(worst, 0, tolerance);
+    }
+
+    private static double Noise(string family)
+    {
+        var folder = Path.Combine(TestAssets.Shared, "goldens", "families", family);
+        using var golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "golden.json")));
+        try
+        {
+            using var harness = new ModelHarness(folder, CpuBackend.Create(1, arithmetic: Arithmetic.Fast));
+            return golden.RootElement.GetProperty("cases").EnumerateArray().Max(example =>
+                RelativeError(harness.Greedy(Read(example, "ids", e => e.GetInt32()), 1, out _)[0], Read(example, "last_logits", e => e.GetSingle())));
+        }
+        catch (UnsupportedModelException e)
+        {
+            Assert.Skip(e.Message);
+            throw;
+        }
     }
 
     /// <summary>A family that this engine or this backend refuses by name is skipped with that sentence.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using KvPrefetch.AI;
@@ -127,9 +128,6 @@ public sealed class RequestOptionsTests
     public static TheoryData<string, ChatOptions> Unsupported => new()
     {
         { "ConversationId", new() { ConversationId = "c" } },
-        { "logprobs", With("logprobs", true) },
-        { "logprobs", With("logprobs", Element("true")) },
-        { "top_logprobs", With("top_logprobs", 5) },
     };
 
     [Theory]
@@ -140,15 +138,29 @@ public sealed class RequestOptionsTests
     public void Unknown_kinds_of_tools_and_switched_off_extras_are_ignored()
     {
         Resolve(new() { Tools = [new HostedWebSearchTool()], ToolMode = ChatToolMode.Auto });
-        Resolve(With("logprobs", false));
-        Resolve(With("logprobs", null));
-        Resolve(With("top_logprobs", 0));
-        Resolve(With("logprobs", JsonNode.Parse("false")));
         Resolve(new() { ConversationId = "" });
+    }
+
+    [Theory]
+    [InlineData("false", "0", null)]
+    [InlineData("null", "null", null)]
+    [InlineData("true", "null", 0)]
+    [InlineData("true", "5", 5)]
+    [InlineData("null", "20", 20)]
+    public void Logprobs_are_asked_for_as_at_OpenAI_whatever_the_values_type(string logprobs, string top, int? expected)
+    {
+        Assert.Equal(expected, Resolve(new() { AdditionalProperties = new() { ["logprobs"] = Element(logprobs), ["top_logprobs"] = Element(top) } }).TopLogprobs);
+        Assert.Equal(expected, Resolve(new() { AdditionalProperties = new() { ["logprobs"] = JsonNode.Parse(logprobs), ["top_logprobs"] = JsonNode.Parse(top) } }).TopLogprobs);
+        Assert.Equal(expected, Resolve(new() { AdditionalProperties = new() { ["logprobs"] = logprobs == "true", ["top_logprobs"] = top == "null" ? 0 : int.Parse(top, CultureInfo.InvariantCulture) } }).TopLogprobs);
     }
 
     public static TheoryData<string, ChatOptions> OutOfRange => new()
     {
+        { "cache_salt", With("cache_salt", 5) },
+        { "top_logprobs", With("top_logprobs", 1_000_000) }, // CR12
+        { "top_logprobs", With("top_logprobs", 21) },
+        { "top_logprobs", With("top_logprobs", -1) },
+        { "top_logprobs", With("top_logprobs", "many") },
         { "MaxOutputTokens", new() { MaxOutputTokens = 0 } }, // CR05
         { "MaxOutputTokens", new() { MaxOutputTokens = -1 } },
         { "Temperature", new() { Temperature = -1 } }, // CR07

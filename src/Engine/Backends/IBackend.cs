@@ -17,6 +17,18 @@ internal interface IBackend : IDisposable
     /// <summary>A matrix in few bits, for <see cref="Linear"/> and <see cref="ExpertLinear"/>. A backend that cannot multiply by it refuses it.</summary>
     Weight LoadPacked(string name, PackedMatrix matrix) => throw new UnsupportedModelException($"'{name}' is quantised ({matrix.Format}), which the backend {Name} does not multiply by; supported there: weights in BF16, F16 or F32.", name);
 
+    /// <summary>A matrix for <see cref="Linear"/> and <see cref="ExpertLinear"/> whose weights are, or will be by <see cref="Quantise"/>, laid out as <see cref="GroupedLayout"/> says.
+    /// A backend that cannot multiply by it refuses it.</summary>
+    Weight LoadGrouped(string name, WeightFormat format, int rows, int columns, DeviceBuffer panels) =>
+        throw new UnsupportedModelException($"Weights = {format} is for the processor; the backend {Name} takes weights as they are stored.", name);
+
+    /// <summary>Fills the panels of <see cref="LoadGrouped"/> from the matrix at <paramref name="source"/>, row-major in host memory.</summary>
+    /// <param name="weight">Of <see cref="LoadGrouped"/>.</param>
+    /// <param name="type">Of the source: F32, F16 or BF16.</param>
+    /// <param name="source">First element, without any alignment.</param>
+    /// <param name="isMapped">The source is a mapped file, whose pages the system may have back afterwards.</param>
+    void Quantise(Weight weight, DType type, nint source, bool isMapped) => throw new NotSupportedException(Name);
+
     /// <summary>The vector at <paramref name="address"/> in host memory, as float32, <paramref name="offset"/> added to every element.</summary>
     DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0);
 
@@ -48,6 +60,21 @@ internal interface IBackend : IDisposable
     {
     }
 
+    /// <summary>Whether rows of logits are better read as a summary: false where they lie in host memory, so that <see cref="Download"/> costs nothing.</summary>
+    bool Summarises(int vocabulary) => false;
+
+    /// <summary>What a draw needs of each of the first rows of logits <c>[rows, vocabulary]</c>, in <see cref="LogitSummary.Results"/>: the largest allowed logit and the lowest id that has it, and, where the row's setting names a scale,
+    /// the <see cref="LogitSummary.Candidates"/> largest allowed logits above -infinity with their ids, in any order, the lower ids first among equal ones, and for each run of tokens the sum of
+    /// <see cref="SoftWeights.Exponentials"/> as <see cref="SoftWeights.Sum"/> has it, to the bit.</summary>
+    /// <param name="logits">The rows.</param>
+    /// <param name="summary">Settings and masks in, results out.</param>
+    /// <param name="rows">How many.</param>
+    /// <param name="draws">Whether any row's setting names a scale.</param>
+    void Summarise(Rows logits, LogitSummary summary, int rows, bool draws) => HostSummary.Of(this, logits, summary, rows);
+
+    /// <summary>The first integers of a buffer, once all that was asked for is done; valid until the next call.</summary>
+    unsafe ReadOnlySpan<int> DownloadInts(DeviceBuffer integers, int count) => new((void*)integers.Address, count);
+
     /// <summary>Bytes that the key-value cache may take when nobody says: a share of the memory that is left once the weights are loaded. Pages of host memory cost nothing until they are used.</summary>
     long CacheBudget => (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * 0.25);
 
@@ -75,6 +102,18 @@ internal interface IBackend : IDisposable
 
     /// <summary>output = x * Wᵀ + bias for each projection, side by side: <c>[rows, sum of outputs]</c></summary>
     void Linear(Rows x, ReadOnlySpan<Projection> projections, Rows output, int rows);
+
+    /// <summary>Whether this step's units and normed products, below, are faster as one verb than as several. Where they are not, the verbs they consist of have fewer passes over the rows.</summary>
+    bool Folds(in StepInputs step) => false;
+
+    /// <summary>An attention block of the residual stream, whatever its scratch holds then.</summary>
+    void Attend(in StepInputs step, NormedRows residual, in AttentionUnit unit) => Units.Attend(this, step, residual, unit);
+
+    /// <summary>A feed-forward block of the residual stream.</summary>
+    void FeedForward(NormedRows residual, in GatedUnit unit, int rows) => Units.FeedForward(this, residual, unit, rows);
+
+    /// <summary>output = RmsNorm(x) * Wᵀ + bias for each projection, side by side.</summary>
+    void NormedLinear(NormedRows x, ReadOnlySpan<Projection> projections, Rows output, int rows) => Units.NormedLinear(this, x, projections, output, rows);
 
     /// <summary>A product for each head of a row: output[t, h] = kept | rest * W_hᵀ, where x[t, h] = kept | rest. Rows are the heads' parts side by side.</summary>
     /// <param name="x"><c>[rows, heads * (kept + inputs)]</c></param>

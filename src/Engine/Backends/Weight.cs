@@ -7,6 +7,9 @@ internal sealed record Weight(string Name, DType Type, int Rows, int Columns, De
 {
     /// <summary>How the matrix is packed in few bits; null for elements of <see cref="Type"/>. What <see cref="Data"/> holds then is the backend's affair.</summary>
     public PackedMatrix? Packed { get; init; }
+
+    /// <summary>What the matrix was quantised to while loading; <see cref="Data"/> then is as <see cref="GroupedLayout"/> says.</summary>
+    public WeightFormat Format { get; init; }
 }
 
 /// <summary>One of several products that share their input; their outputs stand side by side.</summary>

@@ -38,6 +38,12 @@ internal sealed class Checkpoint : IDisposable
     /// <summary>Names of the files.</summary>
     public IReadOnlyList<string> Files => [.. _files.Select(f => f.FileName)];
 
+    /// <summary>Paths of the files, links followed.</summary>
+    public IReadOnlyList<string> Paths => [.. _files.Select(f => f.FullPath)];
+
+    /// <summary>Tells these files from others, and from what they were or become: path, length and time of last writing of each.</summary>
+    public string Identity => string.Join('\n', _files.Select(f => f.Identity));
+
     /// <summary>Opens <c>model.safetensors</c>, else the shards of <c>model.safetensors.index.json</c>, else the only <c>*.safetensors</c> there is.
     /// Throws <see cref="ModelFormatException"/>, <see cref="ModelIncompleteException"/>, <see cref="UnsupportedModelException"/>.</summary>
     public static Checkpoint Open(ModelFolder folder, Action<string>? log = null)

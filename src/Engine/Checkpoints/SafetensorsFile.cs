@@ -17,9 +17,9 @@ internal sealed unsafe class SafetensorsFile : IDisposable
     private readonly DateTime _written;
     private bool _disposed;
 
-    private SafetensorsFile(string name, SafeFileHandle handle, SafetensorsHeader header, long length, long dataStart)
+    private SafetensorsFile(string path, string name, SafeFileHandle handle, SafetensorsHeader header, long length, long dataStart)
     {
-        (FileName, _handle, _header, _length) = (name, handle, header, length);
+        (FullPath, FileName, _handle, _header, _length) = (Path.GetFullPath(path), name, handle, header, length);
         _written = File.GetLastWriteTimeUtc(handle);
         _map = MemoryMappedFile.CreateFromFile(handle, mapName: null, capacity: 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
         try
@@ -45,6 +45,11 @@ internal sealed unsafe class SafetensorsFile : IDisposable
     /// <summary>Name without its folder.</summary>
     public string FileName { get; }
 
+    public string FullPath { get; }
+
+    /// <summary>Path, length and time of last writing, as they were when the file was opened.</summary>
+    public string Identity => FormattableString.Invariant($"{FullPath}|{_length}|{_written.Ticks}");
+
     /// <summary>All tensors, in the order of the header.</summary>
     public ReadOnlySpan<SafetensorsEntry> Entries => _header.Entries;
 
@@ -61,7 +66,7 @@ internal sealed unsafe class SafetensorsFile : IDisposable
             var json = ReadHeader(handle, length, name);
             var dataStart = 8L + json.Length;
             var header = SafetensorsHeader.Parse(json, length - dataStart, name);
-            return new SafetensorsFile(name, handle, header, length, dataStart);
+            return new SafetensorsFile(path, name, handle, header, length, dataStart);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {

@@ -92,7 +92,9 @@ internal sealed class WeightBinder
     /// <see cref="ModelFormatException"/> with code <c>BoundTwice</c> when the model asked for a tensor twice, <c>FileChanged</c> when a file was changed meanwhile.</summary>
     public void Complete() => _ledger.Close();
 
-    /// <summary>The name in the checkpoint.</summary>
+    /// <summary>See <see cref="Checkpoint.RequireUnchanged"/>.</summary>
+    public void RequireUnchanged() => _ledger.Checkpoint.RequireUnchanged();
+
     /// <summary>The full name as the checkpoint has it.</summary>
     public string Stored(string name) => StoredFull(_prefix + name);
 

@@ -128,7 +128,7 @@ public sealed class InvalidRequestException(string message, string? paramName) :
 }
 
 /// <summary>A card cannot be used, or no longer. <see cref="KvPrefetchException.Code"/> says which.</summary>
-public sealed class DeviceException(string code, string message) : KvPrefetchException(code, message)
+public class DeviceException(string code, string message) : KvPrefetchException(code, message)
 {
     /// <summary>There is no such device, or its driver or compiler is missing.</summary>
     public const string Unavailable = "DeviceUnavailable";
@@ -141,4 +141,14 @@ public sealed class DeviceException(string code, string message) : KvPrefetchExc
 
     /// <summary>The backend does not do what this model needs.</summary>
     public const string Unsupported = "DeviceUnsupported";
+}
+
+/// <summary>The device has not enough memory left for what was asked; what it holds is unharmed, and less may still fit.</summary>
+/// <param name="message">With the figures.</param>
+/// <param name="requiredBytes">What was asked for; 0 where the driver does not say.</param>
+/// <param name="freeBytes">What nobody held then.</param>
+public sealed class DeviceOutOfMemoryException(string message, long requiredBytes, long freeBytes) : DeviceException(OutOfMemory, message)
+{
+    public long RequiredBytes { get; } = requiredBytes;
+    public long FreeBytes { get; } = freeBytes;
 }

@@ -110,7 +110,11 @@ internal sealed class ModelRunner : IDisposable
 
         // Steps in which every sequence has one token and samples differ in their integers alone.
         _backend.Run(row == batch.Count && sample == row ? row : 0, _forward);
-        _backend.Fetch(_logits, sample);
+        if (!_backend.Summarises(_logits.Columns))
+        {
+            _backend.Fetch(_logits, sample);
+        }
+
         return _logits;
     }
 

@@ -46,6 +46,18 @@ internal sealed record Attention(int Layer, AttentionShape Shape, int Rotary, Ro
 
         backend.Linear(mixed, Output, output, step.TokenCount);
     }
+
+    public bool TryFold(IBackend backend, in StepInputs step, TransformerScratch scratch, NormedRows residual, float scale)
+    {
+        if (Norm is not null || Gate is not null || Shape.ValuesInKeys > 0)
+        {
+            return false;
+        }
+
+        var rotary = Rotary < 0 ? scratch.Rotary[0].Slice(0, 0) : scratch.Rotary[Rotary];
+        backend.Attend(step, residual, new AttentionUnit(Layer, Shape, Qkv, rotary, Pairs, Output, scale, scratch.Qkv.Slice(0, Shape.QkvColumns), scratch.Mixed.Slice(0, Shape.QueryColumns)));
+        return true;
+    }
 }
 
 /// <summary>Normalisation of q and k, which stand side by side with v.</summary>

@@ -7,6 +7,9 @@ internal interface IMixer
 {
     /// <summary>output = f(x); reads and writes <c>[tokens, hidden]</c>, uses the rest of the scratch as it likes.</summary>
     void Forward(IBackend backend, in StepInputs step, TransformerScratch scratch, Rows x, Rows output);
+
+    /// <summary>residual += f(norm(residual)) * scale as one verb of the backend. False: the mixer has none, and nothing was done.</summary>
+    bool TryFold(IBackend backend, in StepInputs step, TransformerScratch scratch, NormedRows residual, float scale) => false;
 }
 
 /// <summary>residual = residual * Kept + Post(Mixer(Pre(residual))) * Scale. Families differ in which of the two norms they have.</summary>

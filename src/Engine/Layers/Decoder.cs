@@ -42,15 +42,35 @@ internal sealed class Decoder(IBackend backend, Embedding embedding, IReadOnlyLi
 
         // What a block adds is pending until the next norm, which adds it on its way.
         Block? pending = null;
+        var folds = backend.Folds(step);
         foreach (var block in blocks)
         {
+            if (folds && block is { Pre: { Centered: false } norm, Post: null, Kept: 1 })
+            {
+                Settle(ref pending, rows);
+                if (block.Mixer.TryFold(backend, step, scratch, With(norm), block.Scale))
+                {
+                    continue;
+                }
+            }
+
             block.Mixer.Forward(backend, step, scratch, Enter(block.Pre, pending, rows), scratch.Delta);
             block.Post?.Forward(backend, scratch.Delta, scratch.Delta, rows);
             pending = block;
         }
 
-        backend.GatherRows(Enter(head.Norm, pending, rows), step.SampleRows, scratch.Sampled, step.SampleCount);
-        backend.Linear(scratch.Sampled, head.Projection, scratch.Logits, step.SampleCount);
+        // Where all rows sample there is nothing to gather.
+        if (folds && step.SampleCount == rows && head.Norm is { Centered: false } last)
+        {
+            Settle(ref pending, rows);
+            backend.NormedLinear(With(last), head.Projection, scratch.Logits, rows);
+        }
+        else
+        {
+            backend.GatherRows(Enter(head.Norm, pending, rows), step.SampleRows, scratch.Sampled, step.SampleCount);
+            backend.Linear(scratch.Sampled, head.Projection, scratch.Logits, step.SampleCount);
+        }
+
         if (head.Scale != 1 || head.SoftCap != 0)
         {
             backend.ScaleAndCap(scratch.Logits, head.Scale, head.SoftCap, step.SampleCount);
@@ -60,6 +80,15 @@ internal sealed class Decoder(IBackend backend, Embedding embedding, IReadOnlyLi
     }
 
     public void Dispose() => scratch.Dispose();
+
+    private NormedRows With(Norm norm) => new(scratch.Hidden, norm.Gain, norm.Epsilon, scratch.Normed);
+
+    /// <summary>Adds what is pending to the residual stream.</summary>
+    private void Settle(ref Block? pending, int rows)
+    {
+        _ = Enter(norm: null, pending, rows);
+        pending = null;
+    }
 
     /// <summary>Adds what is pending to the residual stream and returns it, normed where there is a norm.</summary>
     private Rows Enter(Norm? norm, Block? pending, int rows)

@@ -33,6 +33,18 @@ internal sealed record GatedMlp(Projection[] GateUp, Projection[] Down, Activati
         backend.GatedActivation(gateUp, Activation, inner, step.TokenCount);
         backend.Linear(inner, Down, output, step.TokenCount);
     }
+
+    public bool TryFold(IBackend backend, in StepInputs step, TransformerScratch scratch, NormedRows residual, float scale)
+    {
+        if (GateScale != 1 || GateCut is not null)
+        {
+            return false;
+        }
+
+        var width = Down[0].Matrix.Columns;
+        backend.FeedForward(residual, new GatedUnit(GateUp, Activation, Down, scale, scratch.GateUp.Slice(0, 2 * width), scratch.Inner.Slice(0, width)), step.TokenCount);
+        return true;
+    }
 }
 
 /// <summary>Two mixers side by side on the same residual: output = first(x) * FirstScale + second(x) * SecondScale.</summary>

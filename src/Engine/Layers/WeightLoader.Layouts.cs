@@ -36,8 +36,10 @@ internal sealed unsafe partial class WeightLoader
     }
 
     /// <summary><c>name.weight</c> <c>[heads * (still + value), latent]</c>, head by head what makes a key's still part and a value of a latent.</summary>
-    /// <returns>For each head its first part turned round, <c>[latent, still]</c>, a copy; and a view of the second, <c>[value, latent]</c>.</returns>
-    public (Projection[] To, Projection[] From) LatentHeads(string name, int heads, int still, int value, int latent)
+    /// <returns>For each head its first part turned round, <c>[latent, still]</c>, a copy; and a view of the second, <c>[value, latent]</c>. Never quantised while loading: queries and results of every position go through them.</returns>
+    public (Projection[] To, Projection[] From) LatentHeads(string name, int heads, int still, int value, int latent) => AsStored(() => Latent(name, heads, still, value, latent));
+
+    private (Projection[] To, Projection[] From) Latent(string name, int heads, int still, int value, int latent)
     {
         var pitch = checked(still + value);
         var matrix = WholeLinear(name, checked(heads * pitch), latent);
@@ -128,7 +130,7 @@ internal sealed unsafe partial class WeightLoader
 
     /// <summary>Rows of a tensor that is a matrix, or a stack of matrices seen as one.</summary>
     private Weight RowsOf(TensorView tensor, string name, long row, int rows, int columns) => tensor.Exists
-        ? Backend.LoadMatrix(_prefix + name, tensor.Type, rows, columns, (nint)tensor.Address + checked((nint)(row * columns * tensor.Type.ByteSize())))
+        ? Product(_prefix + name, tensor.Type, rows, columns, (nint)tensor.Address + checked((nint)(row * columns * tensor.Type.ByteSize())), isMapped: true)
         : Nothing(name, rows, columns);
 
     private DeviceBuffer Part(TensorView tensor, string name, long start, int length) => tensor.Exists
@@ -144,8 +146,7 @@ internal sealed unsafe partial class WeightLoader
             return Nothing(name, rows, inputs);
         }
 
-        var copy = Copy(tensor, start + first, rows, step, inputs, outputs);
-        return Backend.LoadMatrix(_prefix + name, tensor.Type, rows, inputs, copy.Address);
+        return Product(_prefix + name, tensor.Type, rows, inputs, () => Copy(tensor, start + first, rows, step, inputs, outputs));
     }
 
     /// <summary>Elements start, start + step, ... of a tensor as a vector.</summary>
@@ -167,10 +168,9 @@ internal sealed unsafe partial class WeightLoader
     }
 
     /// <summary>result[n][k] = tensor[start + k * pitch + n * step]</summary>
-    private DeviceBuffer Copy(TensorView tensor, long start, int rows, int step, int columns, int pitch)
+    private static DeviceBuffer Copy(TensorView tensor, long start, int rows, int step, int columns, int pitch)
     {
         var copy = DeviceBuffer.OnHost(tensor.Type, checked((long)rows * columns));
-        _totals.Copies.Add(copy);
         switch (tensor.Type.ByteSize())
         {
             case 2:

@@ -56,6 +56,7 @@ internal sealed unsafe partial class WeightLoader
     {
         LeaveActivationScales();
         _binder.Complete();
+        QuantisePending();
         if (_totals.Copies.Count > 0)
         {
             _binder.Log($"{_totals.Copies.Count} matrices are used the other way round than they are stored; transposed copies take {_totals.Copies.Sum(c => c.Length * c.Type.ByteSize())} bytes.");
@@ -137,7 +138,7 @@ internal sealed unsafe partial class WeightLoader
     /// <summary><c>name.weight</c>, or what it is quantised to, and, if asked for, <c>name.bias</c>.</summary>
     public Projection Linear(string name, int outputs, int inputs, bool bias = false) => TryPacked(name, outputs, inputs, out var packed)
         ? new(Packed(packed, name, outputs, inputs), bias || HasOwnBias(name) ? Vector(name + ".bias", outputs) : null)
-        : new(Matrix(name + ".weight", outputs, inputs), bias ? Vector(name + ".bias", outputs) : null);
+        : new(RowsOf(Whole(name + ".weight", outputs, inputs), name + ".weight", 0, outputs, inputs), bias ? Vector(name + ".bias", outputs) : null);
 
     /// <summary><c>name.weight</c> as an RMS norm; some families store its gain less one.</summary>
     public Norm RmsNorm(string name, int width, float epsilon, float offset = 0) => new(Vector(name + ".weight", width, offset), Bias: null, epsilon, Centered: false);
@@ -188,6 +189,12 @@ internal sealed unsafe partial class WeightLoader
     private sealed class Totals
     {
         public Quantisation? Quantisation { get; set; }
+        public WeightFormat Format { get; set; }
+        public WeightsCache? Cache { get; set; }
+        public Action<double>? Quantising { get; set; }
+        public List<(Weight Weight, DType Type, Func<(nint Address, DeviceBuffer? Copy)> Source, bool IsMapped)> Pending { get; } = [];
+        public nint ArenaNext { get; set; }
+        public long ArenaLeft { get; set; }
         public long Parameters { get; set; }
         public List<DeviceBuffer> Copies { get; } = [];
         public List<DeviceBuffer> Kept { get; } = [];

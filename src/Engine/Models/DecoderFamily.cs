@@ -127,7 +127,7 @@ internal abstract class DecoderFamily : IModelFamily
         var positions = Names.Positions is null ? null : body.Matrix(Names.Positions + ".weight", MaxPositions, Hidden);
         var embedding = new Embedding(table, EmbeddingScale, positions) { PerLayer = PerLayer(body) };
         Block[] blocks = [.. Before(body), .. Enumerable.Range(0, Layers).SelectMany(i => Layer(body.Scope($"{Names.Layers}.{i}."), i)), .. After(body)];
-        var head = new Head(FinalNorm(body), [TiedHead ? new Projection(table, Bias: null) : OutputHead(weights)], LogitScale, LogitSoftCap);
+        var head = new Head(FinalNorm(body), [TiedHead ? weights.TiedHead(table) : OutputHead(weights)], LogitScale, LogitSoftCap);
         weights.Complete();
         var widths = new TransformerWidths(Hidden, WidestInner, WidestAttention, Rotary.Count == 0 ? [0] : [.. Rotary.Select(r => 2 * r.Inverse.Length)], Vocabulary)
         {

@@ -66,7 +66,7 @@ internal class DeepseekV2 : DecoderFamily
     private IMixer Unit(WeightLoader w, bool sparse) => !sparse
         ? w.GatedMlp(Hidden, Inner, ActivationKind.Silu, _bias)
         : new Experts(
-            [w.Linear("gate", ExpertWidths.Count, Hidden)],
+            [w.Router("gate", ExpertWidths.Count, Hidden)],
             Routing with { Correction = Correction(w) },
             w.Experts(ExpertWidths.Count, Hidden, ExpertWidths.Inner),
             ActivationKind.Silu,

@@ -75,7 +75,7 @@ internal sealed class Gemma4Text : DecoderFamily
         return new ExpertsBeside(
             dense,
             weights.RmsNorm("post_feedforward_layernorm_1", Hidden, Epsilon),
-            new Experts([weights.Linear("router.proj", widths.Count, Hidden)], routing, stacked, ActivationKind.GeluTanh),
+            new Experts([weights.Router("router.proj", widths.Count, Hidden)], routing, stacked, ActivationKind.GeluTanh),
             new Norm(weights.ScaledVector("router.scale", Hidden, 1 / MathF.Sqrt(Hidden)), Bias: null, Epsilon, Centered: false),
             weights.RmsNorm("pre_feedforward_layernorm_2", Hidden, Epsilon),
             weights.RmsNorm("post_feedforward_layernorm_2", Hidden, Epsilon));

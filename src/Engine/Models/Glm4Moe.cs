@@ -44,7 +44,7 @@ internal sealed class Glm4Moe : DecoderFamily
     private IMixer Unit(WeightLoader w, bool sparse) => !sparse
         ? w.GatedMlp(Hidden, Inner, ActivationKind.Silu)
         : new Experts(
-            [w.Linear("gate", ExpertWidths.Count, Hidden)],
+            [w.Router("gate", ExpertWidths.Count, Hidden)],
             _routing with { Correction = w.Vector("gate.e_score_correction_bias", ExpertWidths.Count) },
             w.Experts(ExpertWidths.Count, Hidden, ExpertWidths.Inner),
             ActivationKind.Silu,

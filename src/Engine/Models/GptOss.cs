@@ -31,7 +31,7 @@ internal sealed class GptOss : DecoderFamily
         var attention = SelfAttention(weights, i, _bias, _bias, window: Windows[i]);
         var w = weights.Scope("mlp.");
         var experts = new Experts(
-            [w.Linear("router", ExpertWidths.Count, Hidden, bias: true)],
+            [w.Router("router", ExpertWidths.Count, Hidden, bias: true)],
             new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = true },
             w.TransposedExperts("experts.gate_up_proj", "experts.down_proj", ExpertWidths.Count, Hidden, Inner),
             _activation);

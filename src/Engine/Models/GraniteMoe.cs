@@ -29,7 +29,7 @@ internal sealed class GraniteMoe : DecoderFamily
     {
         var w = weights.Scope("block_sparse_moe.");
         var experts = new Experts(
-            [w.Linear("router.layer", ExpertWidths.Count, Hidden)],
+            [w.Router("router.layer", ExpertWidths.Count, Hidden)],
             new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = true },
             w.StackedExperts("input_linear.weight", "output_linear.weight", ExpertWidths.Count, Hidden, Inner),
             ActivationKind.Silu);

@@ -67,7 +67,7 @@ internal sealed class GraniteMoeHybrid : DecoderFamily
         return ExpertWidths is not { } widths
             ? shared
             : new Experts(
-                [w.Linear("router.layer", widths.Count, Hidden)],
+                [w.Router("router.layer", widths.Count, Hidden)],
                 new Routing(widths.Count, widths.Chosen, RouterFunction.Softmax) { Normalised = true },
                 w.StackedExperts("input_linear.weight", "output_linear.weight", widths.Count, Hidden, Inner),
                 ActivationKind.Silu,

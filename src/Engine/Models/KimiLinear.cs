@@ -80,7 +80,7 @@ internal sealed class KimiLinear : DecoderFamily
     private IMixer Unit(WeightLoader w, string unit) => unit == "dense"
         ? w.GatedMlp(Hidden, Inner, ActivationKind.Silu)
         : new Experts(
-            [w.Linear("gate", ExpertWidths.Count, Hidden)],
+            [w.Router("gate", ExpertWidths.Count, Hidden)],
             _routing with { Correction = w.Vector("gate.e_score_correction_bias", ExpertWidths.Count) },
             w.Experts(ExpertWidths.Count, Hidden, ExpertWidths.Inner, "w1", "w3", "w2"),
             ActivationKind.Silu,

@@ -29,7 +29,7 @@ internal sealed class Lfm2Moe : Lfm2
     protected override IMixer Unit(WeightLoader w, int i) => i < _dense
         ? base.Unit(w, i)
         : new Experts(
-            [w.Linear("gate", ExpertWidths.Count, Hidden)],
+            [w.Router("gate", ExpertWidths.Count, Hidden)],
             _routing with { Correction = _correction ? w.Vector("expert_bias", ExpertWidths.Count) : null },
             w.Experts(ExpertWidths.Count, Hidden, ExpertWidths.Inner, "w1", "w3", "w2"),
             ActivationKind.Silu);

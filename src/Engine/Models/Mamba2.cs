@@ -48,7 +48,7 @@ internal sealed class Mamba2 : IModelFamily
         var body = weights.Scope("backbone.");
         var table = body.Matrix("embeddings.weight", Shape.Vocabulary, _hidden);
         Block[] blocks = [.. Enumerable.Range(0, _layers).Select(i => Layer(body.Scope($"layers.{i}."), i))];
-        var head = new Head(body.RmsNorm("norm_f", _hidden, _epsilon), [_tied ? new Projection(table, Bias: null) : weights.Linear("lm_head", Shape.Vocabulary, _hidden)]);
+        var head = new Head(body.RmsNorm("norm_f", _hidden, _epsilon), [_tied ? weights.TiedHead(table) : weights.Linear("lm_head", Shape.Vocabulary, _hidden)]);
         weights.Complete();
         var widths = new TransformerWidths(_hidden, Inner: 0, default, [0], Shape.Vocabulary) { Projected = StateSpace.InputColumns(_mamba.Shape), Scanned = _mamba.Shape.Columns };
         return new DecoderModel(new Decoder(weights.Backend, new Embedding(table), [], blocks, head, new TransformerScratch(weights.Backend, maxTokens, maxSamples, widths)), weights.Copies);

@@ -41,7 +41,7 @@ internal sealed class MiniMaxM2 : DecoderFamily
     {
         var w = weights.Scope("block_sparse_moe.");
         var experts = new Experts(
-            [w.Linear("gate", ExpertWidths.Count, Hidden)],
+            [w.Router("gate", ExpertWidths.Count, Hidden)],
             new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Sigmoid) { Correction = w.Vector("e_score_correction_bias", ExpertWidths.Count), Normalised = true },
             w.Experts(ExpertWidths.Count, Hidden, Inner, "w1", "w3", "w2"),
             ActivationKind.Silu);

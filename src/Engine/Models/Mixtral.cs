@@ -21,7 +21,7 @@ internal sealed class Mixtral : DecoderFamily
     {
         var w = weights.Scope(weights.Contains("mlp.gate.weight") ? "mlp." : "block_sparse_moe.");
         var experts = new Experts(
-            [w.Linear("gate", ExpertWidths.Count, Hidden)],
+            [w.Router("gate", ExpertWidths.Count, Hidden)],
             new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = true },
             w.Experts(ExpertWidths.Count, Hidden, Inner, "w1", "w3", "w2"),
             ActivationKind.Silu);

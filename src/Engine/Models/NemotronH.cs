@@ -75,7 +75,7 @@ internal sealed class NemotronH : DecoderFamily
     {
         ExpertLatent? latent = widths.Latent == 0 ? null : new([w.Linear("fc1_latent_proj", widths.Latent, Hidden, _mlpBias)], [w.Linear("fc2_latent_proj", Hidden, widths.Latent, _mlpBias)]);
         return new Experts(
-            [w.Linear("gate", widths.Count, Hidden)],
+            [w.Router("gate", widths.Count, Hidden)],
             _routing! with { Correction = w.Vector("gate.e_score_correction_bias", widths.Count) },
             w.UngatedExperts(widths.Count, latent?.Width ?? Hidden, widths.Inner),
             ActivationKind.ReluSquared,

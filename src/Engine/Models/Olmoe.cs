@@ -30,7 +30,7 @@ internal sealed class Olmoe : DecoderFamily
     {
         var w = weights.Scope("mlp.");
         var experts = new Experts(
-            [w.Linear("gate", ExpertWidths.Count, Hidden)],
+            [w.Router("gate", ExpertWidths.Count, Hidden)],
             new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = _normalised },
             w.Experts(ExpertWidths.Count, Hidden, Inner),
             ActivationKind.Silu);

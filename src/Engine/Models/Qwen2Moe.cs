@@ -49,7 +49,7 @@ internal static class QwenExperts
     public static IMixer Unit(WeightLoader w, bool sparse, int hidden, int inner, ExpertWidths widths, int sharedInner, bool normalised) => !sparse
         ? w.GatedMlp(hidden, inner, ActivationKind.Silu)
         : new Experts(
-            [w.Linear("gate", widths.Count, hidden)],
+            [w.Router("gate", widths.Count, hidden)],
             new Routing(widths.Count, widths.Chosen, RouterFunction.Softmax) { Normalised = normalised },
             w.Experts(widths.Count, hidden, widths.Inner),
             ActivationKind.Silu,

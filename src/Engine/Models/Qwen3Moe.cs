@@ -33,7 +33,7 @@ internal sealed class Qwen3Moe : DecoderFamily
     private IMixer Unit(WeightLoader w, bool sparse) => !sparse
         ? w.GatedMlp(Hidden, Inner, ActivationKind.Silu)
         : new Experts(
-            [w.Linear("gate", ExpertWidths.Count, Hidden)],
+            [w.Router("gate", ExpertWidths.Count, Hidden)],
             new Routing(ExpertWidths.Count, ExpertWidths.Chosen, RouterFunction.Softmax) { Normalised = _normalised },
             w.Experts(ExpertWidths.Count, Hidden, ExpertWidths.Inner),
             ActivationKind.Silu);

@@ -7,7 +7,7 @@ namespace KvPrefetch.Engine.Requests;
 /// <param name="Samples">True when the chunk reaches the last known token, so that the next one is sampled from its logits.</param>
 internal readonly record struct BatchItem(Sequence Sequence, int Start, int Count, bool Samples);
 
-/// <summary>What one step computes. Allocated once and refilled by the scheduler for each step: decodes first, then prefill chunks, each in the order of arrival.</summary>
+/// <summary>What one step computes. Allocated once and refilled by the scheduler for each step: sequences that ran before, then those just admitted, each in the order of arrival. Any of them may have several tokens.</summary>
 internal sealed class Batch(int maxItems)
 {
     private readonly BatchItem[] _items = new BatchItem[maxItems];

@@ -11,6 +11,9 @@ public sealed record SamplingOptions
     private const int MaxBiases = 1024;
     private const float MaxBias = 10_000;
 
+    /// <summary>Likeliest tokens that a request may ask for.</summary>
+    internal const int MaxLogprobs = 20;
+
     /// <summary>0 is greedy (the lowest id where several tokens are likeliest); range 0 to 100.</summary>
     public float Temperature { get; init; } = 1f;
 
@@ -38,6 +41,9 @@ public sealed record SamplingOptions
     /// <summary>Same seed, options and prompt give the same output, alone or in any batch. Every value is a seed.</summary>
     public ulong Seed { get; init; }
 
+    /// <summary>Gives the log-probability of each generated token and of this many likeliest ones, 0 to 20; null gives none and costs nothing.</summary>
+    public int? Logprobs { get; init; }
+
     /// <summary>Throws <see cref="InvalidRequestException"/>, which names the option and its range, if a value is out of range or not a number.</summary>
     /// <param name="vocabularySize">Tokens of the model: the ids that a logit bias may name.</param>
     internal void Validate(int vocabularySize)
@@ -49,6 +55,7 @@ public sealed record SamplingOptions
         Require(FrequencyPenalty is >= -MaxPenalty and <= MaxPenalty, FrequencyPenalty, "-2 to 2", nameof(FrequencyPenalty));
         Require(PresencePenalty is >= -MaxPenalty and <= MaxPenalty, PresencePenalty, "-2 to 2", nameof(PresencePenalty));
         Require(RepetitionPenalty is >= MinRepetition and <= MaxRepetition, RepetitionPenalty, "0.01 to 100", nameof(RepetitionPenalty));
+        Require(Logprobs is null or >= 0 and <= MaxLogprobs, Logprobs ?? 0, "0 to 20", nameof(Logprobs));
         if (LogitBias is not null)
         {
             ValidateLogitBias(LogitBias, vocabularySize);

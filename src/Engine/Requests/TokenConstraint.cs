@@ -10,4 +10,8 @@ internal abstract class TokenConstraint
 
     /// <summary>Takes the token that was chosen; it is an allowed one.</summary>
     public abstract void Advance(int token);
+
+    /// <summary>Tokens that must follow the last one taken, whatever the model says, and at the start those that must begin the text. They count as taken; none is a stop token.
+    /// Valid until the next call of <see cref="Advance"/>.</summary>
+    public abstract ReadOnlySpan<int> Forced { get; }
 }

@@ -4,4 +4,5 @@ namespace KvPrefetch.Engine.Requests;
 /// <param name="Token">The generated token; null when the request ended without one.</param>
 /// <param name="Finish">Set on the last event.</param>
 /// <param name="Timestamp">When the step was done, in ticks of <see cref="System.Diagnostics.Stopwatch"/>.</param>
-internal readonly record struct TokenEvent(int? Token, FinishReason? Finish, long Timestamp);
+/// <param name="Logprobs">Of the token, where the request asks for it.</param>
+internal readonly record struct TokenEvent(int? Token, FinishReason? Finish, long Timestamp, TokenLogprobs? Logprobs = null);

@@ -1,22 +1,19 @@
-using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
+using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Engine.Sampling;
 
 /// <summary>Chooses a token in proportion to its weight. Sums are kept in double, block by block, so that the walk to the token touches one block.</summary>
 internal sealed class Draw(int vocabularySize)
 {
-    private const int Block = 1024;
-
-    private readonly double[] _sums = new double[(vocabularySize + Block - 1) / Block];
+    private readonly double[] _sums = new double[(vocabularySize + SoftWeights.Run - 1) / SoftWeights.Run];
 
     /// <summary>The sum of the weights; remembers the blocks for <see cref="Pick"/>.</summary>
     public double Sum(ReadOnlySpan<float> weights)
     {
         var total = 0.0;
-        for (var b = 0; b * Block < weights.Length; b++)
+        for (var b = 0; b * SoftWeights.Run < weights.Length; b++)
         {
-            _sums[b] = SumBlock(weights.Slice(b * Block, Math.Min(Block, weights.Length - (b * Block))));
+            _sums[b] = SoftWeights.Sum(weights.Slice(b * SoftWeights.Run, Math.Min(SoftWeights.Run, weights.Length - (b * SoftWeights.Run))));
             total += _sums[b];
         }
 
@@ -28,14 +25,14 @@ internal sealed class Draw(int vocabularySize)
     {
         var rest = uniform * total;
         var b = 0;
-        var lastBlock = (weights.Length - 1) / Block;
+        var lastBlock = (weights.Length - 1) / SoftWeights.Run;
         while (b < lastBlock && rest >= _sums[b])
         {
             rest -= _sums[b++];
         }
 
         var last = -1;
-        for (var i = b * Block; i < weights.Length; i++)
+        for (var i = b * SoftWeights.Run; i < weights.Length; i++)
         {
             if (weights[i] > 0)
             {
@@ -50,33 +47,5 @@ internal sealed class Draw(int vocabularySize)
 
         // Rounding can leave a rest of some 1e-16 at the very end: then it is the last token that has a weight.
         return last >= 0 ? last : weights.LastIndexOfAnyExcept(0f);
-    }
-
-    private static double SumBlock(ReadOnlySpan<float> weights)
-    {
-        ref var first = ref MemoryMarshal.GetReference(weights);
-        var low = Vector512<double>.Zero;
-        var high = Vector512<double>.Zero;
-        var i = 0;
-        for (; i <= weights.Length - Vector512<float>.Count; i += Vector512<float>.Count)
-        {
-            var (a, b) = Vector512.Widen(Vector512.LoadUnsafe(ref first, (nuint)i));
-            low += a;
-            high += b;
-        }
-
-        var lanes = low + high;
-        var sum = 0.0;
-        for (var lane = 0; lane < Vector512<double>.Count; lane++)
-        {
-            sum += lanes[lane];
-        }
-
-        for (; i < weights.Length; i++)
-        {
-            sum += weights[i];
-        }
-
-        return sum;
     }
 }

@@ -1,3 +1,4 @@
+using KvPrefetch.Engine.Numerics;
 using KvPrefetch.Engine.Requests;
 
 namespace KvPrefetch.Engine.Sampling;
@@ -10,9 +11,14 @@ namespace KvPrefetch.Engine.Sampling;
 internal sealed class Sampler(int vocabularySize)
 {
     private readonly float[] _weights = new float[vocabularySize];
+    private readonly uint[] _mask = new uint[ConstraintMask.Words(vocabularySize)];
     private readonly Penalties _penalties = new(vocabularySize);
     private readonly Selection _selection = new(vocabularySize);
     private readonly Draw _draw = new(vocabularySize);
+    private readonly LogProbabilities _logProbabilities = new(vocabularySize);
+
+    /// <summary>Of the token picked last, where its request asks for it; else null.</summary>
+    public TokenLogprobs? Logprobs { get; private set; }
 
     /// <summary>The next token of this sequence.</summary>
     /// <param name="sequence">Its options, its tokens so far.</param>
@@ -27,8 +33,22 @@ internal sealed class Sampler(int vocabularySize)
             throw new ArgumentException($"{logits.Length} logits were given for a vocabulary of {_weights.Length}.", nameof(logits));
         }
 
+        Logprobs = null;
+        if (sequence.Sampling.Logprobs is not { } count)
+        {
+            return Choose(sequence, logits);
+        }
+
+        _logProbabilities.Keep(logits);
+        var token = Choose(sequence, logits);
+        Logprobs = _logProbabilities.Of(token, count, _weights, _draw);
+        return token;
+    }
+
+    private int Choose(Sequence sequence, Span<float> logits)
+    {
         var options = sequence.Sampling;
-        ConstraintMask.Apply(sequence, logits);
+        ConstraintMask.Apply(sequence, logits, _mask);
         LogitBias.Apply(sequence, logits);
         _penalties.Apply(sequence, logits);
         var max = Logits.Max(logits);
@@ -37,8 +57,7 @@ internal sealed class Sampler(int vocabularySize)
             return Logits.IndexOf(logits, max);
         }
 
-        // The reciprocal of the smallest temperatures is infinite, and 0 * infinity is not a number.
-        Logits.Exponentials(logits, max, Math.Min(1 / options.Temperature, float.MaxValue), _weights);
+        SoftWeights.Exponentials(logits, max, SoftWeights.Scale(options.Temperature), _weights);
         TopK(logits, max, options);
         TopP(logits, max, options);
         MinP(options);
@@ -63,7 +82,7 @@ internal sealed class Sampler(int vocabularySize)
     {
         if (options.TopP < 1)
         {
-            var last = _selection.FindByWeight(logits, _weights, max, options.Temperature, options.TopP * _draw.Sum(_weights));
+            var last = _selection.FindByWeight(logits, _weights, max, options.Temperature, options.TopP * _draw.Sum(_weights), out _);
             Selection.Keep(logits, _weights, logits[last], last);
         }
     }

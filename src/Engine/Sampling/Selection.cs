@@ -31,11 +31,11 @@ internal sealed class Selection(int vocabularySize)
             Gather(logits, weights, float.NegativeInfinity);
         }
 
-        return _count < k ? -1 : Find([], k);
+        return _count < k ? -1 : Find([], k, out _);
     }
 
-    /// <summary>The token at which the weights, from the likeliest down, first reach <paramref name="target"/>.</summary>
-    public int FindByWeight(ReadOnlySpan<float> logits, ReadOnlySpan<float> weights, float max, float temperature, double target)
+    /// <summary>The token at which the weights, from the likeliest down, first reach <paramref name="target"/>; where they do not (<paramref name="reached"/> is false), the last.</summary>
+    public int FindByWeight(ReadOnlySpan<float> logits, ReadOnlySpan<float> weights, float max, float temperature, double target, out bool reached)
     {
         Gather(logits, weights, max - (NearExponent * temperature));
         if (_weight < target)
@@ -43,7 +43,7 @@ internal sealed class Selection(int vocabularySize)
             Gather(logits, weights, float.NegativeInfinity);
         }
 
-        return Find(weights, target);
+        return Find(weights, target, out reached);
     }
 
     /// <summary>Zeroes the weights of all tokens whose logit is below the limit; of those that equal it, of the tokens after <paramref name="lastEqual"/>.</summary>
@@ -112,8 +112,9 @@ internal sealed class Selection(int vocabularySize)
         _weight += weights[token];
     }
 
-    private int Find(ReadOnlySpan<float> weights, double target)
+    private int Find(ReadOnlySpan<float> weights, double target, out bool everReached)
     {
+        everReached = true;
         var keys = _keys.AsSpan(0, _count);
         for (var shift = 64 - DigitBits; keys.Length > 1; shift = Math.Max(0, shift - DigitBits))
         {
@@ -136,6 +137,7 @@ internal sealed class Selection(int vocabularySize)
 
             // Where rounding leaves the target above the whole, the last token is meant, here and further down.
             target = reached ? target : double.PositiveInfinity;
+            everReached &= reached;
             var kept = 0;
             foreach (var key in keys)
             {

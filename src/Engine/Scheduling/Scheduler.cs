@@ -8,13 +8,14 @@ namespace KvPrefetch.Engine.Scheduling;
 /// <para>
 /// Every step takes one token of each running sequence that decodes, and fills what is left of the token budget with prompt chunks, first come, first served.
 /// At most as many sequences run as a step has tokens, so each that runs has a token in every step: a long prompt cannot hold up decodes, nor they the prompt.
+/// Tokens that are certain without the model (<see cref="Extend"/>) are computed in chunks too, up to what leaves one token for each that runs later.
 /// A sequence that runs holds one state slot, of which there are as many as may run; it is given back with the pages.
 /// A sequence is admitted when everything before it is admitted and, beyond its own pages, one page for each that runs is free. Nobody overtakes, so a stream of
-/// short requests cannot starve a long one. It follows that sequences run in the order of arrival and that only the latest can have an unfinished prompt.
+/// short requests cannot starve a long one. It follows that sequences run in the order of arrival and that only the latest can have a prompt that waits for pages.
 /// </para>
 /// <para>
 /// When a page is missing, the latest running sequence gives up its pages and goes back to the head of the queue with all its tokens; they are computed again
-/// when it returns. Layers with a window have pages of their own, of which a sequence gives back what the window has passed. The latest itself waits with its pages for one to become free. The oldest therefore advances in every step. When it runs alone and the whole
+/// when it returns, as far as its pages were shared and are taken meanwhile (<see cref="PagePool"/>). Layers with a window have pages of their own, of which a sequence gives back what the window has passed. The latest itself waits with its pages for one to become free. The oldest therefore advances in every step. When it runs alone and the whole
 /// pool is its own, it cannot grow further: it ends with <see cref="FinishReason.Length"/> and the tokens it has.
 /// </para>
 /// </summary>
@@ -22,6 +23,7 @@ internal sealed class Scheduler
 {
     private readonly PagePool[] _pools;
     private readonly SlotPool _slots;
+    private readonly bool _sharesPrefixes;
     private readonly int _maxBatchTokens;
     private readonly Sequence?[] _running;
     private readonly SequenceQueue _waiting = new();
@@ -44,6 +46,7 @@ internal sealed class Scheduler
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxSequences);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxBatchTokens);
         _pools = [.. pools];
+        _sharesPrefixes = _pools.Length == 1 && _pools[0].SharesPrefixes;
         _maxBatchTokens = maxBatchTokens;
         _running = new Sequence?[Math.Min(maxSequences, maxBatchTokens)];
         _slots = new SlotPool(_running.Length);
@@ -58,6 +61,9 @@ internal sealed class Scheduler
 
     /// <summary>State slots that nobody holds.</summary>
     public int FreeSlots => _slots.FreeCount;
+
+    /// <summary>Tokens of prompts that were found computed, since the start.</summary>
+    public long PrefixHitTokens { get; private set; }
 
     /// <summary>Times a sequence had to give up its pages, since the start.</summary>
     public long Preemptions { get; private set; }
@@ -84,8 +90,20 @@ internal sealed class Scheduler
     /// <summary>Ends a sequence in whatever state it is; its pages are free when this returns. Nothing happens to one that has ended.</summary>
     public void Cancel(Sequence sequence) => End(sequence, FinishReason.Cancelled);
 
-    /// <summary>As <see cref="Cancel"/>, for a sequence that failed.</summary>
-    public void Fail(Sequence sequence) => End(sequence, FinishReason.Error);
+    /// <summary>As <see cref="Cancel"/>, for a sequence that failed. Nobody finds its pages from now on: what made it fail may lie in them.</summary>
+    public void Fail(Sequence sequence)
+    {
+        ArgumentNullException.ThrowIfNull(sequence);
+        if (!sequence.IsFinished)
+        {
+            foreach (var page in sequence.Pages)
+            {
+                _pools[0].Forget(page);
+            }
+        }
+
+        End(sequence, FinishReason.Error);
+    }
 
     /// <summary>What to compute now. The same object each time; it is valid until the next call. A batch that is not empty must be committed first.</summary>
     public Batch Next()
@@ -99,9 +117,9 @@ internal sealed class Scheduler
         var budget = _maxBatchTokens;
         for (var i = 0; i < RunningCount; i++)
         {
-            // One token for all but the latest, so that the budget lasts.
+            // A token is left for each that comes later.
             var sequence = _running[i]!;
-            var tokens = Reserve(sequence, i, budget);
+            var tokens = Reserve(sequence, i, budget - (RunningCount - 1 - i));
             if (tokens > 0)
             {
                 _batch.Add(sequence, tokens);
@@ -148,6 +166,7 @@ internal sealed class Scheduler
             }
 
             item.Sequence.Advance(item.Count);
+            ShareFull(item.Sequence, item.Start);
             GiveBackUnseen(item.Sequence);
             if (item.Samples)
             {
@@ -158,7 +177,32 @@ internal sealed class Scheduler
         RemoveFinished();
     }
 
-    /// <summary>Admits from the head of the queue while tokens, places and pages last. Behind an unfinished prompt there is no token or no page left.</summary>
+    /// <summary>Appends tokens that are certain without the model, between steps: they are computed together with what is not computed yet, and the next token is sampled behind them.
+    /// Those beyond a stop token or the sequence's length are left out.</summary>
+    public void Extend(Sequence sequence, ReadOnlySpan<int> tokens)
+    {
+        if (_uncommitted)
+        {
+            throw new InvalidOperationException("A batch is running; tokens are appended between steps.");
+        }
+
+        foreach (var token in tokens)
+        {
+            if (sequence.IsFinished)
+            {
+                break;
+            }
+
+            sequence.Append(token);
+        }
+
+        if (sequence.IsFinished)
+        {
+            RemoveFinished();
+        }
+    }
+
+    /// <summary>Admits from the head of the queue while tokens, places and pages last.</summary>
     private void Admit(int budget)
     {
         foreach (var pool in _pools)
@@ -180,9 +224,54 @@ internal sealed class Scheduler
             _waiting.RemoveFirst();
             _running[RunningCount] = sequence;
             sequence.Slot = _slots.Allocate(sequence.Id);
+            TakePrefix(sequence);
             var tokens = Reserve(sequence, RunningCount++, budget);
             _batch.Add(sequence, tokens);
             budget -= tokens;
+        }
+    }
+
+    /// <summary>Holds the pages of the longest beginning of the sequence's tokens that is computed already. One token at least is left to compute, and a page for it.</summary>
+    private void TakePrefix(Sequence sequence)
+    {
+        var (pool, table, before) = (_pools[0], sequence.Table(0), PrefixIndex.Root);
+        if (_sharesPrefixes)
+        {
+            for (var most = Math.Min((sequence.Count - 1) / pool.PageSize, pool.FreeCount - 1); table.End < most; before = table.Pages[^1])
+            {
+                var page = pool.Find(before, sequence.CacheSalt, sequence.Tokens.Slice(table.End * pool.PageSize, pool.PageSize));
+                if (page < 0)
+                {
+                    break;
+                }
+
+                pool.Hold(page);
+                table.Add(page);
+            }
+
+            sequence.Advance(table.End * pool.PageSize);
+        }
+
+        if (sequence.CachedTokens < 0)
+        {
+            sequence.CachedTokens = Math.Min(sequence.Computed, sequence.PromptCount);
+            PrefixHitTokens += sequence.CachedTokens;
+        }
+    }
+
+    /// <summary>Others may use the pages that a step has filled.</summary>
+    private void ShareFull(Sequence sequence, int start)
+    {
+        if (!_sharesPrefixes)
+        {
+            return;
+        }
+
+        var (pool, table) = (_pools[0], sequence.Table(0));
+        for (var i = start / pool.PageSize; i < sequence.Computed / pool.PageSize; i++)
+        {
+            var (page, before) = (table.Pages[i], i == 0 ? PrefixIndex.Root : table.Pages[i - 1]);
+            table.Replace(i, pool.Share(page, sequence.Id, before, sequence.CacheSalt, sequence.Tokens.Slice(i * pool.PageSize, pool.PageSize)));
         }
     }
 
@@ -200,12 +289,12 @@ internal sealed class Scheduler
         return true;
     }
 
-    /// <summary>Takes the pages for up to <paramref name="limit"/> uncomputed tokens of a running sequence, if need be from those that came later.
+    /// <summary>Takes the pages for up to <paramref name="limit"/> uncomputed tokens of a running sequence: for the first of them, if need be, from those that came later; for the others as far as pages are free.
     /// Returns how many tokens have a page.</summary>
     private int Reserve(Sequence sequence, int index, int limit)
     {
         var wanted = Math.Min(sequence.Count - sequence.Computed, limit);
-        while (Reachable(sequence, wanted) < wanted && RunningCount - 1 > index)
+        while (wanted > 0 && Reachable(sequence, 1) < 1 && RunningCount - 1 > index)
         {
             PreemptLast();
         }
@@ -301,9 +390,11 @@ internal sealed class Scheduler
     {
         for (var g = 0; g < _pools.Length; g++)
         {
-            foreach (var page in sequence.Table(g).Pages)
+            // From the end, so that of shared ones the beginning stays longest.
+            var pages = sequence.Table(g).Pages;
+            for (var i = pages.Length - 1; i >= 0; i--)
             {
-                _pools[g].Release(page, sequence.Id);
+                _pools[g].Release(pages[i], sequence.Id);
             }
         }
 

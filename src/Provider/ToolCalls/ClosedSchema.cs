@@ -1,7 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using KvPrefetch.Engine;
-using KvPrefetch.Engine.Text.Constraints;
 
 namespace KvPrefetch.AI.ToolCalls;
 
@@ -15,27 +13,23 @@ internal static class ClosedSchema
     private static readonly string[] Joining = ["\"allOf\"", "\"unevaluated", "\"$dynamicRef\"", "\"if\"", "\"dependent", "\"dependencies\"", "\"not\""];
     private static readonly string[] Opening = ["additionalProperties", "patternProperties", "propertyNames", "minProperties", "anyOf", "oneOf", "$ref"];
 
-    /// <summary>The narrowed schema; the schema itself where it cannot be narrowed.</summary>
+    /// <summary>The narrowed schema; the schema itself where it cannot be narrowed, or is none.</summary>
     public static JsonElement Of(JsonElement schema)
     {
+        if (schema.ValueKind != JsonValueKind.Object)
+        {
+            return schema;
+        }
+
         var text = schema.GetRawText();
-        if (schema.ValueKind != JsonValueKind.Object || Joining.Any(word => text.Contains(word, StringComparison.Ordinal)) || JsonNode.Parse(text) is not JsonObject root)
+        if (Joining.Any(word => text.Contains(word, StringComparison.Ordinal)) || JsonNode.Parse(text) is not JsonObject root)
         {
             return schema;
         }
 
         Close(root, 0);
         using var document = JsonDocument.Parse(root.ToJsonString());
-        var closed = document.RootElement.Clone();
-        try
-        {
-            _ = Grammar.FromJsonSchema(closed);
-            return closed;
-        }
-        catch (GrammarException)
-        {
-            return schema; // whatever is wrong with it is said of the original
-        }
+        return document.RootElement.Clone();
     }
 
     private static void Close(JsonNode? node, int depth)

@@ -26,7 +26,7 @@ internal static class HarmonyGrammar
         if (!rules.IsRequired)
         {
             kinds.Add(rules.Schema is { } schema
-                ? CallGrammar.Join(Channel("final"), CallGrammar.Value(ClosedSchema.Of(schema)))
+                ? CallGrammar.Join(Channel("final"), CallGrammar.Value(schema))
                 : CallGrammar.Join(Channel("final"), GrammarPart.FreeUntil([], [], CallGrammar.Text(""))));
         }
 

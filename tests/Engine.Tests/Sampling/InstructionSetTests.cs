@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using KvPrefetch.Engine.Numerics;
 using KvPrefetch.Engine.Requests;
 using KvPrefetch.Engine.Sampling;
 
@@ -44,7 +45,7 @@ public class InstructionSetTests
         // Logits from integers alone: the mathematical functions of two platforms differ.
         var logits = Enumerable.Range(0, Vocabulary).Select(i => ((RandomStream.Block(1, (ulong)i).Low >> 40) * (24f / (1 << 24))) - 12).ToArray();
         var weights = new float[Vocabulary];
-        Logits.Exponentials(logits, Logits.Max(logits), 0.7f, weights);
+        SoftWeights.Exponentials(logits, Logits.Max(logits), 0.7f, weights);
         Array.ForEach(weights, w => Add(BitConverter.SingleToUInt32Bits(w)));
         Add(BitConverter.DoubleToUInt64Bits(new Draw(Vocabulary).Sum(weights)));
         SamplingOptions[] variants = [new() { Temperature = 0 }, new(), new() { TopK = 40 }, new() { TopP = 0.9f }, new() { TopK = 900, TopP = 0.7f, MinP = 0.01f, Temperature = 1.7f }];

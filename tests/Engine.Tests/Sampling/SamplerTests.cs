@@ -1,4 +1,5 @@
 using KvPrefetch.Engine;
+using KvPrefetch.Engine.Numerics;
 using KvPrefetch.Engine.Requests;
 using KvPrefetch.Engine.Sampling;
 
@@ -181,7 +182,7 @@ public class SamplerTests
     {
         var logits = Enumerable.Range(0, 100_001).Select(i => i * -0.001f).ToArray();
         var weights = new float[logits.Length];
-        Logits.Exponentials(logits, 0, 1, weights);
+        SoftWeights.Exponentials(logits, 0, 1, weights);
         for (var i = 0; i < logits.Length; i++)
         {
             var exact = logits[i] < -87 ? 0 : Math.Exp(logits[i]);
@@ -189,7 +190,7 @@ public class SamplerTests
         }
 
         Assert.Equal(1, weights[0]);
-        Logits.Exponentials([float.NegativeInfinity, 0], 0, float.MaxValue, weights);
+        SoftWeights.Exponentials([float.NegativeInfinity, 0], 0, float.MaxValue, weights);
         Assert.Equal((0f, 1f), (weights[0], weights[1]));
     }
 

@@ -1,13 +1,25 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
+using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Engine.Backends.Cpu;
 
-/// <summary>Causal attention over a paged cache. Keys of a (page, head) slab lie transposed, <c>[headDim][pageSize]</c>, so that the lanes of a vector are tokens and a score needs
-/// no sum across lanes; values lie <c>[pageSize][headDim]</c>. Where values are a part of the keys, keys lie like values and a score is summed across lanes: such heads are long.
-/// <para>Arithmetic, the same for a decode and for a row of a prefill chunk: pages in order; in a page the scores of all its tokens up to the row itself (even and odd elements of the head
-/// in two accumulators, added at the end), then one step of the online softmax. Work is dealt in blocks of rows of one sequence and one KV head, so that a slab read once serves
-/// all query heads of its group and all rows of the block.</para></summary>
+/// <summary>What the items of an <see cref="AttentionKernel{TLanes,V}"/> are.</summary>
+internal enum AttentionStage
+{
+    /// <summary>Rows of one sequence and one KV head over their whole context.</summary>
+    Whole,
+
+    /// <summary>The same over one piece of it: what few rows with long contexts are cut into, so that all threads have some.</summary>
+    Pieces,
+
+    /// <summary>Puts those together.</summary>
+    Merge,
+}
+
+/// <summary>Causal attention over a paged cache (<see cref="KvSlabs"/> says how keys and values lie; other types than float32 are widened a block at a time).
+/// <para>Arithmetic, the same for a decode, for a row of a prefill chunk and on any number of threads: the context is cut at multiples of <see cref="PieceTokens"/>. In a piece a row's scores
+/// are sums over the head in order, then comes one softmax over the tokens of the piece that the row sees, then the weighted sum of values in the order of tokens. Pieces are put together one
+/// after the other from the first on, relative to the larger maximum.</para>
+/// <para>Work is dealt in blocks of rows of one sequence and one KV head: keys and values are read once for all query heads of the group and all rows of the block.</para></summary>
 internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     where TLanes : ILanes<V>
     where V : struct
@@ -15,15 +27,18 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     /// <summary>Rows times query heads per KV head that share a slab at most.</summary>
     private const int StatesPerBlock = 48;
 
-    /// <summary>Query vectors whose scores are computed at once.</summary>
-    public const int Together = 4;
+    /// <summary>Tokens that lie together in every page.</summary>
+    private const int Column = 16;
 
     public float* Q;
     public long QStride;
     public float* Output;
     public long OutputStride;
-    public float* Keys;
-    public float* Values;
+    public byte* Keys;
+    public byte* Values;
+
+    /// <summary>Of keys and values.</summary>
+    public DType Type;
     public int* Positions;
     public int* RowStarts;
     public int* BlockTableStarts;
@@ -57,363 +72,395 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     /// <summary>Blocks of rows over all sequences; each is computed for every KV head.</summary>
     public int Blocks;
 
+    public AttentionStage Stage;
+
     /// <summary><see cref="ScratchFloats"/> for each thread.</summary>
     public float* Scratch;
 
+    /// <summary><see cref="PartialFloats"/> for each piece of each block and part; used where contexts are cut.</summary>
+    public float* Partials;
+
     public static int BlockRows(int group) => Math.Max(1, StatesPerBlock / group);
 
-    /// <summary>Per thread: accumulators, running maximum and running sum of every state, scores of four states.</summary>
-    public static long ScratchFloats(int group, int valueDim, int pageSize) => checked(((long)BlockRows(group) * group * (valueDim + 2)) + (4L * pageSize) + 16);
+    /// <summary>Keys that hold values are long, and read twice: their pieces have to stay in the cache.</summary>
+    public static int PieceTokens(bool valuesInKeys) => valuesInKeys ? 64 : 256;
 
-    /// <summary>An item is a block for one KV head and a part of its query heads.</summary>
+    /// <summary>Tokens whose keys or values are gone through for all rows before the next ones'.</summary>
+    private static int StripTokens(bool valuesInKeys) => valuesInKeys ? Column : 64;
+
+    /// <summary>Per thread: the running result, a piece's, its scores, and a strip in float32.</summary>
+    public static long ScratchFloats(AttentionShape shape)
+    {
+        var (group, latent) = (shape.Heads / shape.KvHeads, shape.ValuesInKeys > 0);
+        var states = BlockRows(group) * group;
+        return checked((2 * PartialFloats(states, shape.ValueDim)) + ((states + 3L) * PieceTokens(latent)) + ((StripTokens(latent) + 16L) * (Math.Max(shape.HeadDim, shape.ValueDim) + 4)));
+    }
+
+    /// <summary>Maxima, sums and accumulators of so many states.</summary>
+    public static long PartialFloats(int states, int valueDim) => checked((((long)states * (valueDim + 2)) + 15) / 16 * 16);
+
+    /// <summary>Pieces that rows of these positions see.</summary>
+    public static int Pieces(int firstPosition, int rows, int window, bool valuesInKeys) =>
+        ((firstPosition + rows - 1) / PieceTokens(valuesInKeys)) - (Math.Max(0, firstPosition - window + 1) / PieceTokens(valuesInKeys)) + 1;
+
+    private readonly long PartialSize => PartialFloats(BlockRows(Group) * Group / Parts, ValueDim);
+
     public readonly void Run(int from, int end, int thread)
     {
+        var scratch = Scratch + (thread * ScratchFloats(new AttentionShape(Group, 1, HeadDim, 0) { ValuesInKeys = ValuesInKeys ? ValueDim : 0 }));
         for (var item = from; item < end; item++)
         {
-            // Last blocks first: they see the most context, and the short ones fill the gaps at the end.
-            var parts = KvHeads * Parts;
-            Item(Blocks - 1 - (item / parts), item % parts, Scratch + (thread * ScratchFloats(Group, ValueDim, PageSize)));
+            Item(item, scratch);
         }
     }
 
-    private readonly void Item(int block, int part, float* scratch)
+    private readonly void Item(int item, float* scratch)
     {
-        var blockRows = BlockRows(Group);
-        for (var s = 0; s < Sequences; s++)
+        float* running = scratch, piece = running + PartialSize, rest = piece + PartialSize;
+        if (Stage == AttentionStage.Pieces)
         {
-            var rows = RowStarts[s + 1] - RowStarts[s];
-            var blocks = (rows + blockRows - 1) / blockRows;
+            var cut = FindPiece(item, out var at);
+            Piece(in cut, at, Partials + (item * PartialSize), rest);
+            return;
+        }
+
+        // Last blocks first: they see the most context, and the short ones fill the gaps at the end.
+        var parts = KvHeads * Parts;
+        var unit = FindBlock(Blocks - 1 - (item / parts), item % parts, out var firstPartial);
+        Start(in unit, running);
+        for (var i = unit.FirstPiece; i <= unit.LastPiece; i++)
+        {
+            if (Stage == AttentionStage.Whole)
+            {
+                Piece(in unit, i, piece, rest);
+            }
+            else
+            {
+                piece = Partials + ((firstPartial + i - unit.FirstPiece) * PartialSize);
+            }
+
+            Merge(in unit, i, running, piece);
+        }
+
+        Finish(in unit, running);
+    }
+
+    /// <summary>Rows of a sequence and the query heads of a part.</summary>
+    private struct Unit
+    {
+        public int* Table;
+        public int FirstRow, Rows, FirstPosition, KvHead, FirstHead, Heads, FirstPiece, LastPiece;
+
+        /// <summary>State r * Heads + h is head h of the part in row FirstRow + r.</summary>
+        public readonly int States => Rows * Heads;
+        public readonly int LastPosition => FirstPosition + Rows - 1;
+    }
+
+    /// <param name="block">Block of rows.</param>
+    /// <param name="part">KV head and part of its query heads.</param>
+    /// <param name="firstPartial">Index of its first piece among all.</param>
+    private readonly Unit FindBlock(int block, int part, out long firstPartial)
+    {
+        firstPartial = 0;
+        var s = 0;
+        for (; ; s++)
+        {
+            var blocks = BlocksOf(s);
             if (block < blocks)
             {
-                var first = RowStarts[s] + (block * blockRows);
-                Block(BlockTables + BlockTableStarts[s], part, first, Math.Min(blockRows, RowStarts[s + 1] - first), scratch);
-                return;
+                break;
+            }
+
+            for (var b = 0; Stage != AttentionStage.Whole && b < blocks; b++)
+            {
+                firstPartial += (long)PiecesOf(s, b) * KvHeads * Parts;
             }
 
             block -= blocks;
         }
-    }
 
-    /// <summary>State r * heads + h is head h of the part in row firstRow + r.</summary>
-    private readonly void Block(int* table, int part, int firstRow, int rows, float* scratch)
-    {
-        int kvHead = part / Parts, heads = Group / Parts, firstHead = part * heads, states = rows * heads, valueDim = ValueDim;
-        float* accumulators = scratch, maxima = accumulators + ((long)states * valueDim), sums = maxima + states, scores = sums + states;
-        new Span<float>(accumulators, states * valueDim).Clear();
-        for (var state = 0; state < states; state++)
+        for (var b = 0; Stage != AttentionStage.Whole && b < block; b++)
         {
-            // A sink is a first token whose value is zero.
-            maxima[state] = Sinks is null ? float.NegativeInfinity : Sinks[firstHead + (state % heads)];
-            sums[state] = Sinks is null ? 0 : 1;
+            firstPartial += (long)PiecesOf(s, b) * KvHeads * Parts;
         }
 
-        int* from = stackalloc int[Together], to = stackalloc int[Together];
-        var corrections = stackalloc float[Together];
-        var firstPosition = Positions[firstRow];
-        var pages = ((firstPosition + rows - 1) / PageSize) + 1;
-        var q = Q + (firstRow * QStride) + ((long)firstHead * HeadDim);
-        for (var page = Math.Max(0, firstPosition - Window + 1) / PageSize; page < pages; page++)
+        var unit = UnitOf(s, block, part);
+        firstPartial += (long)part * (unit.LastPiece - unit.FirstPiece + 1);
+        return unit;
+    }
+
+    private readonly Unit FindPiece(int item, out int piece)
+    {
+        for (var s = 0; ; s++)
         {
-            var slab = (((long)table[page] * KvHeads) + kvHead) * PageSize;
-            var keys = Keys + (slab * HeadDim);
-            var values = ValuesInKeys ? keys + HeadDim - valueDim : Values + (slab * valueDim);
-            var pageStart = page * PageSize;
-            for (var state = Math.Max(0, pageStart - firstPosition) * heads; state < states; state += Together)
+            for (var b = 0; b < BlocksOf(s); b++)
             {
-                var last = states - 1;
-                int s1 = Math.Min(state + 1, last), s2 = Math.Min(state + 2, last), s3 = Math.Min(state + 3, last);
-                float* q0 = Query(q, state, heads), q1 = Query(q, s1, heads), q2 = Query(q, s2, heads), q3 = Query(q, s3, heads);
-                if (ValuesInKeys)
+                var pieces = PiecesOf(s, b);
+                if (item < pieces * KvHeads * Parts)
                 {
-                    ScoresOfRows(q0, q1, q2, q3, keys, Math.Min(PageSize, firstPosition + (s3 / heads) + 1 - pageStart), scores);
-                }
-                else
-                {
-                    Scores(q0, q1, q2, q3, keys, scores);
+                    var unit = UnitOf(s, b, item / pieces);
+                    piece = unit.FirstPiece + (item % pieces);
+                    return unit;
                 }
 
-                var count = Math.Min(Together, states - state);
-                for (var i = 0; i < count; i++)
-                {
-                    var position = firstPosition + ((state + i) / heads);
-                    from[i] = Math.Max(0, position - Window + 1 - pageStart);
-                    to[i] = Math.Min(PageSize, position + 1 - pageStart);
-                    corrections[i] = from[i] < to[i] ? Softmax(scores + (i * PageSize), from[i], to[i], Scale * Growth.At(position), ref maxima[state + i], ref sums[state + i]) : 1;
-                }
+                item -= pieces * KvHeads * Parts;
+            }
+        }
+    }
 
-                // States are in the order of rows: if the first and the last see the same tokens, all do.
-                var accumulator = accumulators + ((long)state * valueDim);
-                if (count == Together && from[0] == from[Together - 1] && to[0] == to[Together - 1])
-                {
-                    AccumulateFour(accumulator, corrections, scores, values, from[0], to[0]);
-                    continue;
-                }
+    private readonly int BlocksOf(int sequence) => (RowStarts[sequence + 1] - RowStarts[sequence] + BlockRows(Group) - 1) / BlockRows(Group);
 
-                for (var i = 0; i < count; i++)
-                {
-                    Accumulate(0, accumulator + ((long)i * valueDim), corrections[i], scores + (i * PageSize), values, from[i], to[i]);
-                }
+    private readonly int PiecesOf(int sequence, int block)
+    {
+        var first = RowStarts[sequence] + (block * BlockRows(Group));
+        return Pieces(Positions[first], Math.Min(BlockRows(Group), RowStarts[sequence + 1] - first), Window, ValuesInKeys);
+    }
+
+    private readonly Unit UnitOf(int sequence, int block, int part)
+    {
+        int heads = Group / Parts, first = RowStarts[sequence] + (block * BlockRows(Group));
+        var unit = new Unit
+        {
+            Table = BlockTables + BlockTableStarts[sequence],
+            FirstRow = first,
+            Rows = Math.Min(BlockRows(Group), RowStarts[sequence + 1] - first),
+            FirstPosition = Positions[first],
+            KvHead = part / Parts,
+            FirstHead = part * heads,
+            Heads = heads,
+        };
+        unit.FirstPiece = FirstSeen(unit.FirstPosition) / PieceTokens(ValuesInKeys);
+        unit.LastPiece = unit.LastPosition / PieceTokens(ValuesInKeys);
+        return unit;
+    }
+
+    /// <summary>First token that the token at a position sees.</summary>
+    private readonly int FirstSeen(int position) => Math.Max(0, position - Window + 1);
+
+    /// <summary>Tokens from..to of those from <paramref name="start"/> to <paramref name="end"/> that a state sees, counted from start; false: none.</summary>
+    private readonly bool Sees(in Unit unit, int state, int start, int end, out int from, out int to)
+    {
+        var position = unit.FirstPosition + (state / unit.Heads);
+        from = Math.Max(FirstSeen(position), start) - start;
+        to = Math.Min(position + 1, end) - start;
+        return from < to;
+    }
+
+    /// <summary>Nothing yet, or a sink: a first token whose value is zero.</summary>
+    private readonly void Start(in Unit unit, float* running)
+    {
+        var states = unit.States;
+        for (var state = 0; state < states; state++)
+        {
+            running[state] = Sinks is null ? float.NegativeInfinity : Sinks[unit.FirstHead + (state % unit.Heads)];
+            running[states + state] = Sinks is null ? 0 : 1;
+        }
+
+        new Span<float>(running + (2 * states), states * ValueDim).Clear();
+    }
+
+    /// <summary>Puts a piece's result behind what is there, for the states that see any of it.</summary>
+    private readonly void Merge(in Unit unit, int index, float* running, float* piece)
+    {
+        int states = unit.States, tokens = PieceTokens(ValuesInKeys);
+        for (var state = 0; state < states; state++)
+        {
+            if (!Sees(in unit, state, index * tokens, (index + 1) * tokens, out _, out _))
+            {
+                continue;
+            }
+
+            float before = running[state], here = piece[state], maximum = Math.Max(before, here);
+            float keep = before == maximum ? 1 : MathF.Exp(before - maximum), add = here == maximum ? 1 : MathF.Exp(here - maximum);
+            running[state] = maximum;
+            running[states + state] = (running[states + state] * keep) + (piece[states + state] * add);
+            var at = (2 * states) + (state * (long)ValueDim);
+            AttentionArithmetic<TLanes, V>.Combine(running + at, keep, piece + at, add, ValueDim);
+        }
+    }
+
+    private readonly void Finish(in Unit unit, float* running)
+    {
+        var states = unit.States;
+        for (var state = 0; state < states; state++)
+        {
+            var output = Output + ((unit.FirstRow + (state / unit.Heads)) * OutputStride) + ((unit.FirstHead + (state % unit.Heads)) * (long)ValueDim);
+            AttentionArithmetic<TLanes, V>.Scale(running + (2 * states) + (state * (long)ValueDim), 1f / running[states + state], output, ValueDim);
+        }
+    }
+
+    /// <summary>Maxima, sums and accumulators of all states over one piece.</summary>
+    private readonly void Piece(in Unit unit, int index, float* result, float* scratch)
+    {
+        int states = unit.States, tokens = PieceTokens(ValuesInKeys), strip = StripTokens(ValuesInKeys), start = index * tokens;
+        int end = Math.Min(start + tokens, unit.LastPosition + 1), begin = Math.Max(start, FirstSeen(unit.FirstPosition)) / strip * strip;
+        float* sums = result + states, accumulators = sums + states, scores = scratch, widened = scores + ((states + 3L) * tokens);
+        for (var at = begin; at < end; at += strip)
+        {
+            Scores(in unit, at, Math.Min(end, at + strip), scores + (at - start), widened);
+        }
+
+        for (var state = 0; state < states; state++)
+        {
+            if (Sees(in unit, state, start, end, out var from, out var to))
+            {
+                var factor = Scale * Growth.At(unit.FirstPosition + (state / unit.Heads));
+                result[state] = AttentionArithmetic<TLanes, V>.Softmax(scores + ((long)state * tokens), from, to, factor, SoftCap, out sums[state]);
             }
         }
 
-        for (var state = 0; state < states; state++)
+        new Span<float>(accumulators, states * ValueDim).Clear();
+        for (var at = begin; at < end; at += strip)
         {
-            var output = Output + ((firstRow + (state / heads)) * OutputStride) + ((firstHead + (state % heads)) * (long)valueDim);
-            Normalize(accumulators + ((long)state * valueDim), sums[state], output);
+            Accumulate(in unit, at, Math.Min(end, at + strip), scores + (at - start), accumulators, widened);
+        }
+    }
+
+    /// <summary>Scores of the tokens at..end, of all states that see one of them.</summary>
+    private readonly void Scores(in Unit unit, int at, int end, float* scores, float* widened)
+    {
+        int tokens = PieceTokens(ValuesInKeys), strip = StripTokens(ValuesInKeys), columns = (end - at + Column - 1) / Column;
+        float** keys = stackalloc float*[4], ahead = stackalloc float*[4];
+        for (var c = 0; c < 4; c++)
+        {
+            keys[c] = KeyColumn(in unit, at + (Column * Math.Min(c, columns - 1)), widened + (Column * c), strip, fill: c < columns);
+            ahead[c] = Type == DType.F32 && !ValuesInKeys && at + strip + (Column * c) <= unit.LastPosition ? KeyColumn(in unit, at + strip + (Column * c), widened, strip, fill: false) : keys[c];
+        }
+
+        var pitch = Type != DType.F32 ? strip : PageSize;
+        var first = Math.Max(0, at - unit.FirstPosition) * unit.Heads;
+        var last = (int)Math.Min(unit.Rows, (long)end + Window - 1 - unit.FirstPosition) * unit.Heads;
+        var q = Q + (unit.FirstRow * QStride) + ((long)unit.FirstHead * HeadDim);
+        for (var state = first; state < last; state += AttentionArithmetic<TLanes, V>.Together)
+        {
+            float* q0 = Query(q, state, unit.Heads), q1 = Query(q, Math.Min(state + 1, last - 1), unit.Heads);
+            float* q2 = Query(q, Math.Min(state + 2, last - 1), unit.Heads), q3 = Query(q, Math.Min(state + 3, last - 1), unit.Heads);
+            var to = scores + ((long)state * tokens);
+            if (ValuesInKeys)
+            {
+                AttentionArithmetic<TLanes, V>.ScoresOfRows(q0, q1, q2, q3, keys[0], HeadDim, end - at, to, tokens);
+            }
+            else if (TLanes.Width == Column)
+            {
+                for (var c = 0; c < columns; c += 2)
+                {
+                    AttentionArithmetic<TLanes, V>.Scores(q0, q1, q2, q3, keys[c], keys[c + 1], HeadDim, pitch, ahead[c], ahead[c + 1], to + (Column * c), tokens);
+                }
+            }
+            else
+            {
+                for (var t = 0; t < Column * columns; t += 2 * TLanes.Width)
+                {
+                    float* a = keys[t / Column] + (t % Column), next = ahead[t / Column] + (t % Column);
+                    AttentionArithmetic<TLanes, V>.Scores(q0, q1, q2, q3, a, a + TLanes.Width, HeadDim, pitch, next, next + TLanes.Width, to + t, tokens);
+                }
+            }
+        }
+    }
+
+    /// <summary>Adds the weighted values of the tokens at..end to all states that see one of them.</summary>
+    private readonly void Accumulate(in Unit unit, int at, int end, float* weights, float* accumulators, float* widened)
+    {
+        const int Together = AttentionArithmetic<TLanes, V>.Together;
+        int tokens = PieceTokens(ValuesInKeys), strip = StripTokens(ValuesInKeys), columns = (end - at + Column - 1) / Column;
+        float** values = stackalloc float*[4], ahead = stackalloc float*[4];
+        for (var c = 0; c < columns; c++)
+        {
+            values[c] = ValueColumn(in unit, at + (Column * c), widened + ((long)Column * c * (ValuesInKeys ? HeadDim : ValueDim)), fill: true);
+            ahead[c] = Type == DType.F32 && at + strip + (Column * c) <= unit.LastPosition ? ValueColumn(in unit, at + strip + (Column * c), widened, fill: false) : values[c];
+        }
+
+        var pitch = ValuesInKeys ? HeadDim : ValueDim;
+        int* from = stackalloc int[Together], to = stackalloc int[Together];
+        float** from4 = stackalloc float*[Together], to4 = stackalloc float*[Together];
+        var spare = widened + ((long)strip * Math.Max(HeadDim, ValueDim));
+        var first = Math.Max(0, at - unit.FirstPosition) * unit.Heads;
+        var last = (int)Math.Min(unit.Rows, (long)end + Window - 1 - unit.FirstPosition) * unit.Heads;
+        for (var state = first; state < last; state += Together)
+        {
+            var count = Math.Min(Together, last - state);
+            int commonFrom = 0, commonTo = strip;
+            for (var i = 0; i < count; i++)
+            {
+                Sees(in unit, state + i, at, end, out from[i], out to[i]);
+                (commonFrom, commonTo) = (Math.Max(commonFrom, from[i]), Math.Min(commonTo, to[i]));
+            }
+
+            // States that are missing repeat the first, into a place that nobody reads.
+            for (var i = 0; i < Together; i++)
+            {
+                to4[i] = i < count ? accumulators + ((state + i) * (long)ValueDim) : spare;
+                from4[i] = weights + ((state + (i < count ? i : 0)) * (long)tokens);
+            }
+
+            if (commonFrom >= commonTo)
+            {
+                commonFrom = commonTo = strip;
+            }
+
+            // What only some of them see stands before or behind what all see: each adds its tokens in their order.
+            for (var i = 0; i < count; i++)
+            {
+                AttentionArithmetic<TLanes, V>.Accumulate(0, to4[i], from4[i], values, ahead, pitch, ValueDim, from[i], Math.Min(to[i], commonFrom));
+            }
+
+            AttentionArithmetic<TLanes, V>.AccumulateFour(to4, from4, values, ahead, pitch, ValueDim, commonFrom, commonTo);
+            for (var i = 0; i < count; i++)
+            {
+                AttentionArithmetic<TLanes, V>.Accumulate(0, to4[i], from4[i], values, ahead, pitch, ValueDim, Math.Max(from[i], commonTo), to[i]);
+            }
         }
     }
 
     private readonly float* Query(float* q, int state, int heads) => q + (state / heads * QStride) + (state % heads * HeadDim);
 
-    /// <summary>The same for keys that lie <c>[pageSize][headDim]</c>, tokens 0..count alone.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void ScoresOfRows(float* q0, float* q1, float* q2, float* q3, float* keys, int count, float* scores)
+    /// <summary>Keys of sixteen tokens: <c>[headDim][pitch]</c>, or <c>[16][headDim]</c> where values lie in them.</summary>
+    /// <param name="unit">Whose.</param>
+    /// <param name="token">The first of them.</param>
+    /// <param name="widened">Where those of another type than float32 go.</param>
+    /// <param name="pitch">Of that.</param>
+    /// <param name="fill">Whether it is to be filled.</param>
+    private readonly float* KeyColumn(in Unit unit, int token, float* widened, int pitch, bool fill)
     {
-        int headDim = HeadDim, pageSize = PageSize;
-        for (var t = 0; t < count; t += 2)
+        int page = Math.Max(token / PageSize, FirstSeen(unit.FirstPosition) / PageSize), slot = token % PageSize;
+        var slab = Keys + ((((long)unit.Table[page] * KvHeads) + unit.KvHead) * KvSlabs.Bytes(Type, HeadDim, PageSize));
+        if (Type == DType.F32)
         {
-            float* k0 = keys + ((long)t * headDim), k1 = t + 1 < count ? k0 + headDim : k0;
-            V a0 = TLanes.Zero, a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-            var i = 0;
-            for (; i + TLanes.Width <= headDim; i += TLanes.Width)
-            {
-                V first = TLanes.Load(k0 + i), second = TLanes.Load(k1 + i), q = TLanes.Load(q0 + i);
-                a0 = TLanes.MultiplyAdd(q, first, a0);
-                b0 = TLanes.MultiplyAdd(q, second, b0);
-                q = TLanes.Load(q1 + i);
-                a1 = TLanes.MultiplyAdd(q, first, a1);
-                b1 = TLanes.MultiplyAdd(q, second, b1);
-                q = TLanes.Load(q2 + i);
-                a2 = TLanes.MultiplyAdd(q, first, a2);
-                b2 = TLanes.MultiplyAdd(q, second, b2);
-                q = TLanes.Load(q3 + i);
-                a3 = TLanes.MultiplyAdd(q, first, a3);
-                b3 = TLanes.MultiplyAdd(q, second, b3);
-            }
-
-            Vector128<float> first4 = TLanes.Sum4(a0, a1, a2, a3), second4 = TLanes.Sum4(b0, b1, b2, b3);
-            AddRest(q0, q1, q2, q3, k0, i, first4, scores + t);
-            if (t + 1 < count)
-            {
-                AddRest(q0, q1, q2, q3, k1, i, second4, scores + t + 1);
-            }
+            return (float*)slab + (ValuesInKeys ? (long)slot * HeadDim : slot);
         }
+
+        if (fill && ValuesInKeys)
+        {
+            KvSlabs<TLanes, V>.WidenRows(Type, slab, slot, HeadDim, PageSize, widened);
+        }
+        else if (fill)
+        {
+            KvSlabs<TLanes, V>.WidenKeys(Type, slab, slot, HeadDim, PageSize, widened, pitch);
+        }
+
+        return widened;
     }
 
-    /// <summary>Adds the elements that fill no vector and writes four scores, one every pageSize.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private readonly void AddRest(float* q0, float* q1, float* q2, float* q3, float* key, int from, Vector128<float> sums, float* scores)
+    /// <summary>Values of sixteen tokens: <c>[16][valueDim]</c>, or the ends of keys.</summary>
+    private readonly float* ValueColumn(in Unit unit, int token, float* widened, bool fill)
     {
-        float s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
-        for (var i = from; i < HeadDim; i++)
+        if (ValuesInKeys)
         {
-            s0 = float.MultiplyAddEstimate(q0[i], key[i], s0);
-            s1 = float.MultiplyAddEstimate(q1[i], key[i], s1);
-            s2 = float.MultiplyAddEstimate(q2[i], key[i], s2);
-            s3 = float.MultiplyAddEstimate(q3[i], key[i], s3);
+            return KeyColumn(in unit, token, widened, 0, fill) + HeadDim - ValueDim;
         }
 
-        scores[0] = s0;
-        scores[PageSize] = s1;
-        scores[2 * PageSize] = s2;
-        scores[3 * PageSize] = s3;
-    }
-
-    /// <summary>Scores of four query vectors against all tokens of a page, unscaled: scores <c>[4][pageSize]</c>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Scores(float* q0, float* q1, float* q2, float* q3, float* keys, float* scores)
-    {
-        int headDim = HeadDim, pageSize = PageSize;
-        for (var t = 0; t < pageSize; t += TLanes.Width)
+        int page = Math.Max(token / PageSize, FirstSeen(unit.FirstPosition) / PageSize), slot = token % PageSize;
+        var slab = Values + ((((long)unit.Table[page] * KvHeads) + unit.KvHead) * KvSlabs.Bytes(Type, ValueDim, PageSize));
+        if (Type == DType.F32)
         {
-            V a0 = TLanes.Zero, a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-            var k = keys + t;
-            var i = 0;
-            for (; i + 1 < headDim; i += 2)
-            {
-                V even = TLanes.Load(k), odd = TLanes.Load(k + pageSize);
-                a0 = TLanes.MultiplyAdd(TLanes.Broadcast(q0[i]), even, a0);
-                a1 = TLanes.MultiplyAdd(TLanes.Broadcast(q1[i]), even, a1);
-                a2 = TLanes.MultiplyAdd(TLanes.Broadcast(q2[i]), even, a2);
-                a3 = TLanes.MultiplyAdd(TLanes.Broadcast(q3[i]), even, a3);
-                b0 = TLanes.MultiplyAdd(TLanes.Broadcast(q0[i + 1]), odd, b0);
-                b1 = TLanes.MultiplyAdd(TLanes.Broadcast(q1[i + 1]), odd, b1);
-                b2 = TLanes.MultiplyAdd(TLanes.Broadcast(q2[i + 1]), odd, b2);
-                b3 = TLanes.MultiplyAdd(TLanes.Broadcast(q3[i + 1]), odd, b3);
-                k += 2 * pageSize;
-            }
-
-            if (i < headDim)
-            {
-                var even = TLanes.Load(k);
-                a0 = TLanes.MultiplyAdd(TLanes.Broadcast(q0[i]), even, a0);
-                a1 = TLanes.MultiplyAdd(TLanes.Broadcast(q1[i]), even, a1);
-                a2 = TLanes.MultiplyAdd(TLanes.Broadcast(q2[i]), even, a2);
-                a3 = TLanes.MultiplyAdd(TLanes.Broadcast(q3[i]), even, a3);
-            }
-
-            TLanes.Store(TLanes.Add(a0, b0), scores + t);
-            TLanes.Store(TLanes.Add(a1, b1), scores + pageSize + t);
-            TLanes.Store(TLanes.Add(a2, b2), scores + (2 * pageSize) + t);
-            TLanes.Store(TLanes.Add(a3, b3), scores + (3 * pageSize) + t);
-        }
-    }
-
-    /// <summary>One step of the online softmax: turns the scores from..to into weights relative to the new maximum (the rest into 0) and returns the factor on what was
-    /// accumulated so far. The first page has maximum -infinity before it and so factor 0 on an empty sum.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly float Softmax(float* scores, int from, int to, float factor, ref float maximum, ref float sum)
-    {
-        V scale = TLanes.Broadcast(factor), cap = TLanes.Broadcast(SoftCap), masked = TLanes.Broadcast(float.NegativeInfinity), highest = masked;
-        for (var t = 0; t < PageSize; t += TLanes.Width)
-        {
-            var x = TLanes.Multiply(TLanes.Load(scores + t), scale);
-            if (SoftCap != 0)
-            {
-                x = TLanes.Multiply(Functions<TLanes, V>.Tanh(TLanes.Divide(x, cap)), cap);
-            }
-
-            x = TLanes.FirstLanes(masked, from - t, TLanes.FirstLanes(x, to - t, masked));
-            TLanes.Store(x, scores + t);
-            highest = TLanes.Max(highest, x);
+            return (float*)slab + ((long)slot * ValueDim);
         }
 
-        var newMaximum = Math.Max(maximum, TLanes.MaxAcross(highest));
-        var shift = TLanes.Broadcast(newMaximum);
-        var total = TLanes.Zero;
-        for (var t = 0; t < PageSize; t += TLanes.Width)
+        if (fill)
         {
-            var p = TLanes.Exp(TLanes.Subtract(TLanes.Load(scores + t), shift));
-            TLanes.Store(p, scores + t);
-            total = TLanes.Add(total, p);
+            KvSlabs<TLanes, V>.WidenRows(Type, slab, slot, ValueDim, PageSize, widened);
         }
 
-        var correction = maximum == newMaximum ? 1f : MathF.Exp(maximum - newMaximum);
-        sum = (sum * correction) + TLanes.Sum(total);
-        maximum = newMaximum;
-        return correction;
-    }
-
-    /// <summary>accumulator = accumulator * correction + sum over the tokens from..to, in order, of weight * value.</summary>
-    /// <param name="i">First element; those before it are somebody else's.</param>
-    /// <param name="accumulator"><c>[valueDim]</c></param>
-    /// <param name="correction">Factor on what is there.</param>
-    /// <param name="weights"><c>[pageSize]</c></param>
-    /// <param name="values">The page's.</param>
-    /// <param name="from">First token.</param>
-    /// <param name="to">Behind the last token.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Accumulate(int i, float* accumulator, float correction, float* weights, float* values, int from, int to)
-    {
-        var factor = TLanes.Broadcast(correction);
-        int valueDim = ValueDim, pitch = ValuesInKeys ? HeadDim : ValueDim;
-        for (; i + (4 * TLanes.Width) <= valueDim; i += 4 * TLanes.Width)
-        {
-            var a = accumulator + i;
-            V a0 = TLanes.Multiply(TLanes.Load(a), factor), a1 = TLanes.Multiply(TLanes.Load(a + TLanes.Width), factor);
-            V a2 = TLanes.Multiply(TLanes.Load(a + (2 * TLanes.Width)), factor), a3 = TLanes.Multiply(TLanes.Load(a + (3 * TLanes.Width)), factor);
-            var v = values + ((long)from * pitch) + i;
-            for (var t = from; t < to; t++, v += pitch)
-            {
-                var weight = TLanes.Broadcast(weights[t]);
-                a0 = TLanes.MultiplyAdd(weight, TLanes.Load(v), a0);
-                a1 = TLanes.MultiplyAdd(weight, TLanes.Load(v + TLanes.Width), a1);
-                a2 = TLanes.MultiplyAdd(weight, TLanes.Load(v + (2 * TLanes.Width)), a2);
-                a3 = TLanes.MultiplyAdd(weight, TLanes.Load(v + (3 * TLanes.Width)), a3);
-            }
-
-            TLanes.Store(a0, a);
-            TLanes.Store(a1, a + TLanes.Width);
-            TLanes.Store(a2, a + (2 * TLanes.Width));
-            TLanes.Store(a3, a + (3 * TLanes.Width));
-        }
-
-        for (; i + TLanes.Width <= valueDim; i += TLanes.Width)
-        {
-            var a = TLanes.Multiply(TLanes.Load(accumulator + i), factor);
-            for (var t = from; t < to; t++)
-            {
-                a = TLanes.MultiplyAdd(TLanes.Broadcast(weights[t]), TLanes.Load(values + (t * pitch) + i), a);
-            }
-
-            TLanes.Store(a, accumulator + i);
-        }
-
-        for (; i < valueDim; i++)
-        {
-            var a = accumulator[i] * correction;
-            for (var t = from; t < to; t++)
-            {
-                a = float.MultiplyAddEstimate(weights[t], values[(t * pitch) + i], a);
-            }
-
-            accumulator[i] = a;
-        }
-    }
-
-    /// <summary>The same, with the same bits, for four states that lie one after the other and see the same tokens: a value is read once for all.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void AccumulateFour(float* accumulators, float* corrections, float* weights, float* values, int from, int to)
-    {
-        int valueDim = ValueDim, pitch = ValuesInKeys ? HeadDim : ValueDim, pageSize = PageSize, i = 0;
-        float* second = accumulators + valueDim, third = second + valueDim, fourth = third + valueDim;
-        float* w1 = weights + pageSize, w2 = w1 + pageSize, w3 = w2 + pageSize;
-        V f0 = TLanes.Broadcast(corrections[0]), f1 = TLanes.Broadcast(corrections[1]), f2 = TLanes.Broadcast(corrections[2]), f3 = TLanes.Broadcast(corrections[3]);
-        for (; i + (2 * TLanes.Width) <= valueDim; i += 2 * TLanes.Width)
-        {
-            var j = i + TLanes.Width;
-            V a0 = TLanes.Multiply(TLanes.Load(accumulators + i), f0), b0 = TLanes.Multiply(TLanes.Load(accumulators + j), f0);
-            V a1 = TLanes.Multiply(TLanes.Load(second + i), f1), b1 = TLanes.Multiply(TLanes.Load(second + j), f1);
-            V a2 = TLanes.Multiply(TLanes.Load(third + i), f2), b2 = TLanes.Multiply(TLanes.Load(third + j), f2);
-            V a3 = TLanes.Multiply(TLanes.Load(fourth + i), f3), b3 = TLanes.Multiply(TLanes.Load(fourth + j), f3);
-            var v = values + ((long)from * pitch) + i;
-            for (var t = from; t < to; t++, v += pitch)
-            {
-                V x = TLanes.Load(v), y = TLanes.Load(v + TLanes.Width), weight = TLanes.Broadcast(weights[t]);
-                a0 = TLanes.MultiplyAdd(weight, x, a0);
-                b0 = TLanes.MultiplyAdd(weight, y, b0);
-                weight = TLanes.Broadcast(w1[t]);
-                a1 = TLanes.MultiplyAdd(weight, x, a1);
-                b1 = TLanes.MultiplyAdd(weight, y, b1);
-                weight = TLanes.Broadcast(w2[t]);
-                a2 = TLanes.MultiplyAdd(weight, x, a2);
-                b2 = TLanes.MultiplyAdd(weight, y, b2);
-                weight = TLanes.Broadcast(w3[t]);
-                a3 = TLanes.MultiplyAdd(weight, x, a3);
-                b3 = TLanes.MultiplyAdd(weight, y, b3);
-            }
-
-            TLanes.Store(a0, accumulators + i);
-            TLanes.Store(b0, accumulators + j);
-            TLanes.Store(a1, second + i);
-            TLanes.Store(b1, second + j);
-            TLanes.Store(a2, third + i);
-            TLanes.Store(b2, third + j);
-            TLanes.Store(a3, fourth + i);
-            TLanes.Store(b3, fourth + j);
-        }
-
-        if (i < valueDim)
-        {
-            for (var state = 0; state < Together; state++)
-            {
-                Accumulate(i, accumulators + ((long)state * valueDim), corrections[state], weights + (state * pageSize), values, from, to);
-            }
-        }
-    }
-
-    private readonly void Normalize(float* accumulator, float sum, float* output)
-    {
-        var inverse = 1f / sum;
-        var i = 0;
-        for (var factor = TLanes.Broadcast(inverse); i + TLanes.Width <= ValueDim; i += TLanes.Width)
-        {
-            TLanes.Store(TLanes.Multiply(TLanes.Load(accumulator + i), factor), output + i);
-        }
-
-        for (; i < ValueDim; i++)
-        {
-            output[i] = accumulator[i] * inverse;
-        }
+        return widened;
     }
 }

@@ -43,6 +43,12 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
             return;
         }
 
+        if (experts[0][0].Matrix.Format != WeightFormat.AsStored)
+        {
+            GroupedExpertLinear(x, plan, experts, output, places);
+            return;
+        }
+
         switch (experts[0][0].Matrix.Type)
         {
             case DType.BF16:

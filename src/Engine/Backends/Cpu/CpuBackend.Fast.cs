@@ -14,7 +14,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
     private DeviceBuffer _rounded = DeviceBuffer.OnHost(DType.F32, 1);
 
     /// <summary>True for matrices that tiles serve; it depends on nothing else, so that a row has the same bits in any batch.</summary>
-    private bool IsTiled(Weight matrix) => _tiles is not null && matrix is { Packed: null, Type: DType.BF16 } && TileLinearKernel.Serves(matrix.Rows, matrix.Columns);
+    private bool IsTiled(Weight matrix) => _tiles is not null && matrix is { Packed: null, Format: WeightFormat.AsStored, Type: DType.BF16 } && TileLinearKernel.Serves(matrix.Rows, matrix.Columns);
 
     /// <summary>The rows as float32 of what their bfloat16 would be, where the arithmetic rounds.</summary>
     private Rows Rounded(Rows x, int rows)

@@ -8,7 +8,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V>
     public void LinearByHead(Rows x, int kept, ReadOnlySpan<Projection> heads, Rows output, int rows)
     {
         // The fast arithmetic and packed weights have no form of their own.
-        if (heads[0].Matrix.Packed is not null || _arithmetic == Arithmetic.Fast)
+        if (heads[0].Matrix.Packed is not null || heads[0].Matrix.Format != WeightFormat.AsStored || _arithmetic == Arithmetic.Fast)
         {
             HeadProducts.OneByOne(this, x, kept, heads, output, rows);
             return;

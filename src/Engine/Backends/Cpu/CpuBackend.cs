@@ -21,7 +21,8 @@ internal static class CpuBackend
     /// <param name="width">Tests name a width; everybody else takes the default.</param>
     /// <param name="arithmetic">What products do to activations.</param>
     /// <param name="kernels">Which kernels serve.</param>
-    public static IBackend Create(int threads = 0, VectorWidth width = VectorWidth.Auto, Arithmetic arithmetic = Arithmetic.Exact, ProductKernels kernels = ProductKernels.Auto)
+    /// <param name="cache">Type of keys and values in their pages: F32, BF16 or I8.</param>
+    public static IBackend Create(int threads = 0, VectorWidth width = VectorWidth.Auto, Arithmetic arithmetic = Arithmetic.Exact, ProductKernels kernels = ProductKernels.Auto, DType cache = DType.F32)
     {
         threads = threads > 0 ? threads : Processors.Physical;
         if (width == VectorWidth.Auto)
@@ -31,14 +32,14 @@ internal static class CpuBackend
 
         return width switch
         {
-            VectorWidth.Bits512 => new CpuBackend<Lanes512, Vector512<float>>(threads, arithmetic, kernels),
-            VectorWidth.Bits256 => new CpuBackend<Lanes256, Vector256<float>>(threads, arithmetic, kernels),
-            _ => new CpuBackend<Lanes128, Vector128<float>>(threads, arithmetic, kernels),
+            VectorWidth.Bits512 => new CpuBackend<Lanes512, Vector512<float>>(threads, arithmetic, kernels, cache),
+            VectorWidth.Bits256 => new CpuBackend<Lanes256, Vector256<float>>(threads, arithmetic, kernels, cache),
+            _ => new CpuBackend<Lanes128, Vector128<float>>(threads, arithmetic, kernels, cache),
         };
     }
 }
 
-/// <summary>The contract on this machine's processors: weights are used where they are mapped, in their stored type; activations and the KV cache are float32.</summary>
+/// <summary>The contract on this machine's processors: weights are used where they are mapped, in their stored type; activations are float32.</summary>
 internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     where TLanes : ILanes<V>
     where V : struct
@@ -49,19 +50,21 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
     private readonly WorkerPool _pool;
     private bool _disposed;
     private DeviceBuffer _arranged = DeviceBuffer.OnHost(DType.F32, 1);
-    private DeviceBuffer _attentionScratch = DeviceBuffer.OnHost(DType.F32, 1);
 
-    public CpuBackend(int threads, Arithmetic arithmetic, ProductKernels kernels)
+    public CpuBackend(int threads, Arithmetic arithmetic, ProductKernels kernels, DType cache)
     {
-        (_pool, _arithmetic) = (WorkerPool.Rent(threads), arithmetic);
+        (_pool, _arithmetic, _cache) = (WorkerPool.Rent(threads), arithmetic, cache);
         if (arithmetic == Arithmetic.Fast)
         {
             _tiles = kernels is ProductKernels.Auto or ProductKernels.Tiles ? AssembledKernels.Tiles : null;
             _dots = kernels == ProductKernels.VectorDots || (kernels == ProductKernels.Auto && _tiles is null && InstructionSets.Current.Bf16DotsAreFast) ? AssembledKernels.Dots : null;
         }
+
+        _groupedDots = kernels == ProductKernels.Managed ? null : AssembledKernels.GroupedDots;
+        _groupedTiles = kernels is ProductKernels.Auto or ProductKernels.Tiles && _groupedDots is not null ? AssembledKernels.GroupedTiles : null;
     }
 
-    public string Name => $"cpu ({TLanes.Width * 32}-bit vectors{(_tiles is not null ? ", tiles" : _dots is not null ? ", bf16 dot products" : "")})";
+    public string Name => $"cpu ({TLanes.Width * 32}-bit vectors{(_tiles is not null ? ", tiles" : _dots is not null ? ", bf16 dot products" : "")}{_cache switch { DType.BF16 => ", bf16 cache", DType.I8 => ", int8 cache", _ => "" }})";
     public int Threads => _pool.Threads;
 
     public Weight LoadMatrix(string name, DType type, int rows, int columns, nint address) => HostFloats.CanRead(type)
@@ -80,12 +83,6 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
 
     public Rows AllocateRows(int rows, int columns) => new(DeviceBuffer.OnHost(DType.F32, checked((long)rows * columns)), columns, columns);
     public DeviceBuffer AllocateInts(int length) => DeviceBuffer.OnHost(DType.I32, length);
-
-    public KvPages AllocateKvPages(KvLayout layout, IReadOnlyList<int> pages) => layout.PageSize % 16 == 0
-        ? KvPages.OnHost(layout, pages)
-        : throw new ArgumentOutOfRangeException(nameof(layout), layout.PageSize, "A page holds a multiple of 16 tokens.");
-
-    public long KvPageBytes(KvLayer layer, int pageSize) => checked((layer.KeyElements(pageSize) + layer.ValueElements(pageSize)) * sizeof(float));
 
     public void Upload(ReadOnlySpan<int> source, DeviceBuffer destination) => source.CopyTo(new Span<int>((void*)destination.Address, checked((int)destination.Length)));
 
@@ -220,9 +217,21 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
                 continue;
             }
 
+            if (projections[i].Matrix.Format is not WeightFormat.AsStored and var format)
+            {
+                for (; i < projections.Length && projections[i].Matrix.Format == format; i++)
+                {
+                    outputs += projections[i].Matrix.Rows;
+                }
+
+                GroupedLinear(x, projections[first..i], output, rows);
+                output = output.Slice(outputs, output.Columns - outputs);
+                continue;
+            }
+
             var type = projections[i].Matrix.Type;
             var tiled = IsTiled(projections[i].Matrix);
-            for (; i < projections.Length && projections[i].Matrix.Packed is null && projections[i].Matrix.Type == type && IsTiled(projections[i].Matrix) == tiled; i++)
+            for (; i < projections.Length && projections[i].Matrix is { Packed: null, Format: WeightFormat.AsStored } && projections[i].Matrix.Type == type && IsTiled(projections[i].Matrix) == tiled; i++)
             {
                 var (matrix, bias) = projections[i];
                 targets[count++] = new LinearTarget((byte*)matrix.Data.Address, bias is null ? null : (float*)bias.Address, matrix.Rows, outputs);
@@ -259,84 +268,6 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         }
     }
 
-    public void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, RotaryPairs pairs, AttentionShape shape)
-    {
-        var job = new RotateAndStoreKernel<TLanes, V>
-        {
-            Qkv = Floats(qkv),
-            QkvStride = qkv.Stride,
-            Rotary = Floats(rotary),
-            RotaryStride = rotary.Stride,
-            RotaryDim = rotary.Columns,
-            Pairs = pairs,
-            Keys = (float*)step.Pages.Keys(layer).Address,
-            Values = (float*)step.Pages.Values(layer).Address,
-            Positions = Ints(step.Positions),
-            RowStarts = Ints(step.RowStarts),
-            BlockTableStarts = Ints(step.TableStarts(layer)),
-            BlockTables = Ints(step.BlockTables),
-            Heads = shape.Heads,
-            KvHeads = shape.KvHeads,
-            HeadDim = shape.HeadDim,
-            PageSize = step.Pages.PageSize,
-            ValuesInKeys = shape.ValuesInKeys > 0,
-        };
-        ShareRows(ref job, step.TokenCount, shape.QkvColumns);
-    }
-
-    public void PagedAttention(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape)
-    {
-        int group = shape.Heads / shape.KvHeads, pageSize = step.Pages.PageSize;
-        int* rowStarts = Ints(step.RowStarts), positions = Ints(step.Positions);
-        var blockRows = AttentionKernel<TLanes, V>.BlockRows(group);
-        var blocks = 0;
-        long context = 0;
-        for (var s = 0; s < step.SequenceCount; s++)
-        {
-            var rows = rowStarts[s + 1] - rowStarts[s];
-            blocks += (rows + blockRows - 1) / blockRows;
-            context += (long)rows * (positions[rowStarts[s + 1] - 1] + 1);
-        }
-
-        // A single decoding sequence over few KV heads would leave threads idle: they share the query heads of a group then.
-        var parts = 1;
-        while (blocks * shape.KvHeads * parts < Threads && group % (2 * parts) == 0 && group / parts >= 2 * AttentionKernel<TLanes, V>.Together)
-        {
-            parts *= 2;
-        }
-
-        Grow(ref _attentionScratch, Threads * AttentionKernel<TLanes, V>.ScratchFloats(group, shape.ValueDim, pageSize));
-        var job = new AttentionKernel<TLanes, V>
-        {
-            Q = Floats(q),
-            QStride = q.Stride,
-            Output = Floats(output),
-            OutputStride = output.Stride,
-            Keys = (float*)step.Pages.Keys(layer).Address,
-            Values = (float*)step.Pages.Values(layer).Address,
-            Positions = positions,
-            RowStarts = rowStarts,
-            BlockTableStarts = Ints(step.TableStarts(layer)),
-            BlockTables = Ints(step.BlockTables),
-            Sequences = step.SequenceCount,
-            KvHeads = shape.KvHeads,
-            Group = group,
-            Parts = parts,
-            HeadDim = shape.HeadDim,
-            ValueDim = shape.ValueDim,
-            ValuesInKeys = shape.ValuesInKeys > 0,
-            PageSize = pageSize,
-            Scale = shape.Scale,
-            Window = shape.Window == 0 ? int.MaxValue : shape.Window,
-            SoftCap = shape.SoftCap,
-            Growth = shape.Growth,
-            Sinks = shape.Sinks is null ? null : (float*)shape.Sinks.Address,
-            Blocks = blocks,
-            Scratch = (float*)_attentionScratch.Address,
-        };
-        Share(ref job, blocks * shape.KvHeads * parts, 1, context * shape.QueryColumns);
-    }
-
     public void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows) => Activate(gateUp, output.Columns, activation, output, rows);
 
     public void Activate(Rows x, Activation activation, Rows output, int rows) => Activate(x, 0, activation, output, rows);
@@ -361,8 +292,11 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         _pool.Dispose();
         _arranged.Dispose();
         _attentionScratch.Dispose();
+        _attentionPartials.Dispose();
         _unpacked.Dispose();
         _rounded.Dispose();
+        _grouped.Dispose();
+        _groupedScratch.Dispose();
         _experts.Dispose();
     }
 

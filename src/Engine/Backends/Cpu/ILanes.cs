@@ -41,6 +41,9 @@ internal unsafe interface ILanes<V>
     /// <summary>Likewise those at odd places.</summary>
     static abstract V OddHighHalves(ushort* source);
 
+    /// <summary>Of 4 * Width signed bytes, those at places 4 * lane + index.</summary>
+    static abstract V SignedBytes(sbyte* source, int index);
+
     /// <summary>float16 bits at the top of each lane to float32.</summary>
     static abstract V FromHalfBits(V highHalves);
 
@@ -116,6 +119,9 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> OddHighHalves(ushort* source) => (Vector512.Load((uint*)source) & Vector512.Create(0xFFFF0000u)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> SignedBytes(sbyte* source, int index) => Vector512.ConvertToSingle((Vector512.Load((int*)source) << (24 - (8 * index))) >> 24);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> FromHalfBits(Vector512<float> highHalves)
@@ -216,6 +222,9 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> OddHighHalves(ushort* source) => (Vector256.Load((uint*)source) & Vector256.Create(0xFFFF0000u)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> SignedBytes(sbyte* source, int index) => Vector256.ConvertToSingle((Vector256.Load((int*)source) << (24 - (8 * index))) >> 24);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> FromHalfBits(Vector256<float> highHalves)
     {
         var bits = highHalves.AsUInt32();
@@ -311,6 +320,9 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> OddHighHalves(ushort* source) => (Vector128.Load((uint*)source) & Vector128.Create(0xFFFF0000u)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SignedBytes(sbyte* source, int index) => Vector128.ConvertToSingle((Vector128.Load((int*)source) << (24 - (8 * index))) >> 24);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> FromHalfBits(Vector128<float> highHalves)

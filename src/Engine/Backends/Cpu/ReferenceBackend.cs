@@ -3,7 +3,8 @@ using KvPrefetch.Engine.Numerics;
 namespace KvPrefetch.Engine.Backends.Cpu;
 
 /// <summary>Every verb written the plainest way, one thread, sums in double: the specification that fast backends are held against. Slabs of keys and values lie <c>[pageSize][headDim]</c>.</summary>
-internal sealed unsafe partial class ReferenceBackend : IBackend
+/// <param name="cache">Type that keys and values are rounded to; they are kept as float32.</param>
+internal sealed unsafe partial class ReferenceBackend(DType cache = DType.F32) : IBackend
 {
     public string Name => "reference";
     public int Threads => 1;
@@ -12,6 +13,11 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
         new(name, type, rows, columns, new DeviceBuffer(address, type, (long)rows * columns, owner: null));
 
     public Weight LoadPacked(string name, PackedMatrix matrix) => new(name, DType.U8, matrix.Rows, matrix.Columns, new DeviceBuffer(matrix.Codes, DType.U8, matrix.CodeBytes, owner: null)) { Packed = matrix };
+
+    public Weight LoadGrouped(string name, WeightFormat format, int rows, int columns, DeviceBuffer panels) => new(name, DType.U8, rows, columns, panels) { Format = format };
+
+    public void Quantise(Weight weight, DType type, nint source, bool isMapped) =>
+        new GroupedQuantiser { Source = (byte*)source, Type = type, Rows = weight.Rows, Columns = weight.Columns, Format = weight.Format, Panels = (byte*)weight.Data.Address }.Run(0, GroupedLayout.Panels(weight.Rows), 0);
 
     public DeviceBuffer LoadVector(string name, DType type, int length, nint address, float offset = 0) => HostFloats.Vector(type, length, address, offset);
 
@@ -139,7 +145,7 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
                 var weights = WeightRow(matrix, n);
                 for (var row = 0; row < rows; row++)
                 {
-                    var from = Download(x, row);
+                    var from = matrix.Format == WeightFormat.AsStored ? Download(x, row) : InEightBits(Download(x, row));
                     var sum = bias is null ? 0.0 : Floats(bias)[n];
                     for (var k = 0; k < matrix.Columns; k++)
                     {
@@ -190,13 +196,13 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
 
             for (var head = 0; head < shape.KvHeads; head++)
             {
-                row.Slice(shape.QueryColumns + (head * headDim), headDim).CopyTo(Slot(step, layer, step.Pages.Keys(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
+                Keep(row.Slice(shape.QueryColumns + (head * headDim), headDim), Slot(step, layer, step.Pages.Keys(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
                 if (shape.ValuesInKeys > 0)
                 {
                     continue;
                 }
 
-                row.Slice(shape.QueryColumns + shape.KeyColumns + (head * headDim), headDim).CopyTo(Slot(step, layer, step.Pages.Values(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
+                Keep(row.Slice(shape.QueryColumns + shape.KeyColumns + (head * headDim), headDim), Slot(step, layer, step.Pages.Values(layer), SequenceOf(step, t), Ints(step.Positions)[t], head));
             }
         }
     }
@@ -286,12 +292,41 @@ internal sealed unsafe partial class ReferenceBackend : IBackend
     {
     }
 
+    private void Keep(Span<float> row, Span<float> slot)
+    {
+        row.CopyTo(slot);
+        KvSlabs.Round(cache, slot);
+    }
+
     private static Rows Row(Rows rows, int row) => rows with { Column = rows.Column + (row * rows.Stride) };
     private static float* Floats(DeviceBuffer buffer) => (float*)buffer.Address;
     private static int* Ints(Ints view) => (int*)view.Buffer.Address + view.Start;
 
+    /// <summary>A row as its codes and scales say; in float32, which rounds once more.</summary>
+    private static float[] InEightBits(ReadOnlySpan<float> row)
+    {
+        var values = new float[row.Length];
+        Span<int> codes = stackalloc int[GroupedLayout.Group];
+        for (var k = 0; k < row.Length; k += GroupedLayout.Group)
+        {
+            var part = row[k..Math.Min(row.Length, k + GroupedLayout.Group)];
+            var scale = GroupedRowsKernel.Quantise(part, codes);
+            for (var i = 0; i < part.Length; i++)
+            {
+                values[k + i] = codes[i] * scale;
+            }
+        }
+
+        return values;
+    }
+
     private static float[] WeightRow(Weight weight, int row)
     {
+        if (weight.Format != WeightFormat.AsStored)
+        {
+            return [.. Enumerable.Range(0, weight.Columns).Select(k => GroupedReader.Element(weight, row, k)).Select(e => (float)(((double)e.Code * e.Scale) + e.Minimum))];
+        }
+
         if (weight.Packed is { } packed)
         {
             return [.. Enumerable.Range(0, weight.Columns).Select(k => PackedReader.Element(packed, row, k))];

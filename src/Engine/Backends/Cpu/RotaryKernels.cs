@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Engine.Backends.Cpu;
 
@@ -15,8 +16,11 @@ internal unsafe struct RotateAndStoreKernel<TLanes, V> : IParallelJob
     public long RotaryStride;
     public int RotaryDim;
     public RotaryPairs Pairs;
-    public float* Keys;
-    public float* Values;
+    public byte* Keys;
+    public byte* Values;
+
+    /// <summary>Of keys and values in the pages.</summary>
+    public DType Type;
     public int* Positions;
     public int* RowStarts;
     public int* BlockTableStarts;
@@ -65,20 +69,12 @@ internal unsafe struct RotateAndStoreKernel<TLanes, V> : IParallelJob
         float* k = qkv + ((long)Heads * HeadDim), v = k + ((long)KvHeads * HeadDim);
         for (var head = 0; head < KvHeads; head++, k += HeadDim, v += HeadDim)
         {
-            var slab = (((long)table[position / PageSize] * KvHeads) + head) * PageSize * HeadDim;
-            if (ValuesInKeys)
+            var slab = (((long)table[position / PageSize] * KvHeads) + head) * KvSlabs.Bytes(Type, HeadDim, PageSize);
+            KvSlabs.Store(Type, Keys + slab, k, HeadDim, slot, PageSize, transposed: !ValuesInKeys);
+            if (!ValuesInKeys)
             {
-                new ReadOnlySpan<float>(k, HeadDim).CopyTo(new Span<float>(Keys + slab + ((long)slot * HeadDim), HeadDim));
-                continue;
+                KvSlabs.Store(Type, Values + slab, v, HeadDim, slot, PageSize, transposed: false);
             }
-
-            var keys = Keys + slab + slot;
-            for (var i = 0; i < HeadDim; i++)
-            {
-                keys[(long)i * PageSize] = k[i];
-            }
-
-            new ReadOnlySpan<float>(v, HeadDim).CopyTo(new Span<float>(Values + slab + ((long)slot * HeadDim), HeadDim));
         }
     }
 

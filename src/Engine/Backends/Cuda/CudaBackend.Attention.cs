@@ -1,13 +1,15 @@
 using KvPrefetch.Engine.Backends.Cuda.Driver;
+using KvPrefetch.Engine.Backends.Cuda.Kernels;
 using KvPrefetch.Engine.Numerics;
 
 namespace KvPrefetch.Engine.Backends.Cuda;
 
-/// <summary>Attention: sequences with one row by a decode kernel where one fits, all others by the plain kernel.</summary>
+/// <summary>Attention: sequences with one row by a decode kernel and those with many by tensor cores where they fit, all others by the plain kernel.</summary>
 internal sealed unsafe partial class CudaBackend
 {
     private readonly Dictionary<DecodeVariant, (DecodeAttention Kernel, DeviceMemory Records)> _decodes = [];
     private readonly Dictionary<int, PaperAttention> _papers = [];
+    private readonly Dictionary<DecodeVariant, bool> _available = [];
 
     /// <summary>What decode attention asks for ahead.</summary>
     public PrefetchPolicy Prefetch => (_options.Prefetch, _options.Attention) switch
@@ -25,7 +27,7 @@ internal sealed unsafe partial class CudaBackend
         var decodes = (single || step.SequenceCount > 1) && Decodes(step, q, output, shape);
         if (decodes)
         {
-            Decode(step, layer, q, output, shape, single);
+            Decode(step, layer, q, new(output), outputType: 0, shape, single);
         }
 
         if (decodes && single)
@@ -33,7 +35,7 @@ internal sealed unsafe partial class CudaBackend
             return;
         }
 
-        var parameters = new AttentionParams
+        var parameters = new PagedAttentionParams
         {
             Q = new(q),
             Output = new(output),
@@ -55,7 +57,15 @@ internal sealed unsafe partial class CudaBackend
             SoftCap = shape.SoftCap,
             OnlySeveral = decodes ? 1 : 0,
         };
-        Kernel(CudaKernels.PagedAttention(_options.KvType, shape.HeadDim, shape.ValuesInKeys)).Launch(_stream, step.TokenCount, shape.Heads, 1, parameters);
+        if (Prefills(step, q, shape))
+        {
+            var tiles = (step.TokenCount / CudaKernels.PrefillQueries) + step.SequenceCount;
+            Kernel(CudaKernels.PagedAttentionPrefill(shape.HeadDim, KvCode, shape.SoftCap != 0)).Launch(_stream, shape.Heads, tiles, 1, parameters);
+        }
+        else
+        {
+            Kernel(CudaKernels.PagedAttention(_options.KvType, shape.HeadDim, shape.ValuesInKeys)).Launch(_stream, step.TokenCount, shape.Heads, 1, parameters);
+        }
     }
 
     /// <summary>Whether a decode kernel can take the step's sequences of one row.</summary>
@@ -65,11 +75,55 @@ internal sealed unsafe partial class CudaBackend
         && _options.KvType is DType.F16 or DType.BF16
         && shape.HeadDim % 16 == 0 && shape.HeadDim <= 256
         && step.Pages.PageSize == 16 && step.SequenceCount <= DecodeAttention.MaxSequences
-        && (q.Stride | q.Column | output.Stride | output.Column) % 4 == 0;
+        && (q.Stride | q.Column | output.Stride | output.Column) % 4 == 0
+        && IsAvailable(shape);
 
-    private void Decode(in StepInputs step, int layer, Rows q, Rows output, AttentionShape shape, bool single)
+    /// <summary>Whether tensor cores can take the step's sequences of many rows.</summary>
+    private bool Prefills(in StepInputs step, Rows q, AttentionShape shape) =>
+        _options.Attention != AttentionKernel.Reference
+        && shape.ValuesInKeys == 0
+        && _options.KvType is DType.F16 or DType.BF16
+        && shape.HeadDim % 16 == 0 && shape.HeadDim <= 256
+        && (q.Stride | q.Column) % 4 == 0
+        && step.TokenCount > step.SequenceCount
+        && CudaKernels.PagedAttentionPrefill(shape.HeadDim, KvCode, shape.SoftCap != 0) is var spec
+        && spec.SharedBytes <= _context.SharedBytes
+        && _kernels.Has(spec);
+
+    /// <summary>Without a compiler only the common variants are there; the plain kernel takes the others.</summary>
+    private bool IsAvailable(AttentionShape shape)
     {
-        RowsView from = new(q), to = new(output);
+        if (_kernels.Images.Compiles)
+        {
+            return true;
+        }
+
+        var variant = Variant(shape, _options.BatchInvariant ? 0 : KvCode);
+        if (!_available.TryGetValue(variant, out var available))
+        {
+            var spec = _options.Attention == AttentionKernel.Paper ? PaperAttention.Spec(shape.HeadDim, KvCode, Mode, _options.PrefetchDistance) : DecodeAttention.Spec(variant, _context.Architecture, _context.SharedBytes);
+            _available[variant] = available = _kernels.Has(spec);
+        }
+
+        return available;
+    }
+
+    /// <summary>Type of the pages, as the kernels number it.</summary>
+    private int KvCode => _options.KvType == DType.F16 ? 1 : 2;
+
+    private DecodeVariant Variant(AttentionShape shape, int outputType) => new(shape.HeadDim, shape.Heads / shape.KvHeads, KvCode, OutputType: outputType, SoftCap: shape.SoftCap != 0,
+        FixedSplit: _options.BatchInvariant ? DecodeAttention.FixedSplitPages : 0, Prefetch: Mode, Distance: _options.PrefetchDistance);
+
+    /// <param name="step">The step.</param>
+    /// <param name="layer">Index into the cache.</param>
+    /// <param name="q">Queries.</param>
+    /// <param name="to">Results, of <paramref name="outputType"/>: 0 float32, else of the pages' type as bf16.cuh numbers it.</param>
+    /// <param name="outputType">Of the results.</param>
+    /// <param name="shape">The layer's.</param>
+    /// <param name="single">Every sequence has one row.</param>
+    private void Decode(in StepInputs step, int layer, Rows q, RowsView to, int outputType, AttentionShape shape, bool single)
+    {
+        RowsView from = new(q);
         var inputs = new PagedAttentionInputs
         {
             Q = from.Data,
@@ -85,20 +139,18 @@ internal sealed unsafe partial class CudaBackend
             Sequences = step.SequenceCount,
             Shape = shape,
         };
-        var type = _options.KvType == DType.F16 ? 1 : 2;
         if (_options.Attention == AttentionKernel.Paper)
         {
             if (!_papers.TryGetValue(shape.HeadDim, out var paper))
             {
-                _papers[shape.HeadDim] = paper = new PaperAttention(_kernels, shape.HeadDim, type, Mode, _options.PrefetchDistance);
+                _papers[shape.HeadDim] = paper = new PaperAttention(_kernels, shape.HeadDim, KvCode, Mode, _options.PrefetchDistance);
             }
 
             paper.Launch(_stream, inputs);
             return;
         }
 
-        var variant = new DecodeVariant(shape.HeadDim, shape.Heads / shape.KvHeads, type, SoftCap: shape.SoftCap != 0, FixedSplit: _options.BatchInvariant ? DecodeAttention.FixedSplitPages : 0,
-            Prefetch: Mode, Distance: _options.PrefetchDistance);
+        var variant = Variant(shape, outputType);
         if (!_decodes.TryGetValue(variant, out var decode))
         {
             var kernel = new DecodeAttention(_context, _kernels, variant);

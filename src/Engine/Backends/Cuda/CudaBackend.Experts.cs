@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using KvPrefetch.Engine.Backends.Cuda.Kernels;
 
 namespace KvPrefetch.Engine.Backends.Cuda;
 
@@ -45,6 +46,12 @@ internal sealed unsafe partial class CudaBackend
 
     public void ExpertLinear(Rows x, ExpertPlan plan, ReadOnlySpan<Projection[]> experts, Rows output, int places)
     {
+        if (experts[0][0].Matrix.Packed is not null)
+        {
+            ExpertLinearPacked(x, plan, experts, output, places);
+            return;
+        }
+
         var (first, outputs) = (experts[0], 0);
         foreach (var projection in first)
         {
@@ -67,7 +74,7 @@ internal sealed unsafe partial class CudaBackend
 
     public void CombineExperts(Rows x, ExpertPlan plan, Rows output, int rows)
     {
-        var parameters = new CombineParams { X = new(x), Weights = new(plan.Weights), Output = new(output), Places = plan.Places.Address, Columns = output.Columns, Chosen = plan.Weights.Columns };
+        var parameters = new CombineExpertsParams { X = new(x), Weights = new(plan.Weights), Output = new(output), Places = plan.Places.Address, Columns = output.Columns, Chosen = plan.Weights.Columns };
         var kernel = Kernel(CudaKernels.CombineExperts);
         kernel.Launch(_stream, rows, Blocks(output.Columns, kernel.Spec.Threads), 1, parameters);
     }

@@ -52,7 +52,7 @@ internal sealed unsafe partial class CudaBackend
         {
             return CudaGraph.Record(_context, _stream, launch);
         }
-        catch (DeviceException e) when (e.Code == DeviceException.OutOfMemory)
+        catch (DeviceOutOfMemoryException)
         {
             _withoutGraphs = true;
             return null;

@@ -1,3 +1,5 @@
+using KvPrefetch.Engine.Backends.Cuda.Kernels;
+
 namespace KvPrefetch.Engine.Backends.Cuda;
 
 /// <summary>Recurrent layers: a launch goes over all tokens of the step, sequences beside each other. States lie as the contract names them.</summary>
@@ -11,7 +13,7 @@ internal sealed unsafe partial class CudaBackend
             throw new DeviceException(DeviceException.Unsupported, $"The CUDA backend does convolutions of at most 16 tokens, not {width}.");
         }
 
-        var parameters = new ConvolutionParams
+        var parameters = new ShortConvolutionParams
         {
             X = new(x),
             Output = new(output),
@@ -37,7 +39,7 @@ internal sealed unsafe partial class CudaBackend
             throw new DeviceException(DeviceException.Unsupported, $"The CUDA backend does selective scans with a state of at most {CudaKernels.MaxScanState}, not {shape.StateSize}.");
         }
 
-        var parameters = new ScanParams
+        var parameters = new SelectiveScanParams
         {
             Xbc = new(xbc),
             Steps = new(steps),
@@ -68,7 +70,7 @@ internal sealed unsafe partial class CudaBackend
             throw new DeviceException(DeviceException.Unsupported, $"The CUDA backend does delta rules with keys of at most {CudaKernels.MaxKeyDim} elements, not {shape.KeyDim}.");
         }
 
-        var parameters = new DeltaParams
+        var parameters = new GatedDeltaParams
         {
             Qkv = new(qkv),
             Betas = new(betas),

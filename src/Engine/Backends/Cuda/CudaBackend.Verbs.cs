@@ -26,13 +26,13 @@ internal sealed unsafe partial class CudaBackend
 
     public void MatchMagnitude(Rows x, Rows reference, float floor, Rows output, int rows)
     {
-        var parameters = new MatchParams { X = new(x), Reference = new(reference), Output = new(output), Columns = x.Columns, Floor = floor };
+        var parameters = new MatchMagnitudeParams { X = new(x), Reference = new(reference), Output = new(output), Columns = x.Columns, Floor = floor };
         Kernel(CudaKernels.MatchMagnitude).Launch(_stream, rows, 1, 1, parameters);
     }
 
     public void CutBelow(Rows x, float deviations, int rows)
     {
-        var parameters = new CutParams { X = new(x), Columns = x.Columns, Deviations = deviations };
+        var parameters = new CutBelowParams { X = new(x), Columns = x.Columns, Deviations = deviations };
         Kernel(CudaKernels.CutBelow).Launch(_stream, rows, 1, 1, parameters);
     }
 
@@ -71,7 +71,7 @@ internal sealed unsafe partial class CudaBackend
 
     public void RotateAndStore(in StepInputs step, int layer, Rows qkv, Rows rotary, RotaryPairs pairs, AttentionShape shape)
     {
-        var parameters = new RotateParams
+        var parameters = new RotateAndStoreParams
         {
             Qkv = new(qkv),
             Rotary = new(rotary),
@@ -93,17 +93,17 @@ internal sealed unsafe partial class CudaBackend
     }
 
     public void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows) =>
-        Activate(1, new ActivateParams { X = new(gateUp), Output = new(output), Activation = new(activation), Columns = output.Columns, Other = output.Columns }, rows);
+        Activate(1, new ActivateRowsParams { X = new(gateUp), Output = new(output), Activation = new(activation), Columns = output.Columns, Other = output.Columns }, rows);
 
     public void Activate(Rows x, Activation activation, Rows output, int rows) =>
-        Activate(0, new ActivateParams { X = new(x), Output = new(output), Activation = new(activation), Columns = output.Columns }, rows);
+        Activate(0, new ActivateRowsParams { X = new(x), Output = new(output), Activation = new(activation), Columns = output.Columns }, rows);
 
     public void Multiply(Rows x, Rows gate, Activation activation, Rows output, int rows) =>
-        Activate(2, new ActivateParams { X = new(x), Gate = new(gate), Output = new(output), Activation = new(activation), Columns = x.Columns, Other = x.Columns / gate.Columns }, rows);
+        Activate(2, new ActivateRowsParams { X = new(x), Gate = new(gate), Output = new(output), Activation = new(activation), Columns = x.Columns, Other = x.Columns / gate.Columns }, rows);
 
     public void GatherRows(Rows x, Ints rowIndexes, Rows output, int count)
     {
-        var parameters = new GatherParams { X = new(x), Output = new(output), Indexes = At(rowIndexes), Columns = x.Columns };
+        var parameters = new GatherRowsParams { X = new(x), Output = new(output), Indexes = At(rowIndexes), Columns = x.Columns };
         Kernel(CudaKernels.GatherRows).Launch(_stream, count, 1, 1, parameters);
     }
 
@@ -129,7 +129,7 @@ internal sealed unsafe partial class CudaBackend
         kernel.Launch(_stream, rows, Blocks(parameters.Columns, kernel.Spec.Threads), 1, parameters);
     }
 
-    private void Activate(int mode, ActivateParams parameters, int rows)
+    private void Activate(int mode, ActivateRowsParams parameters, int rows)
     {
         var kernel = Kernel(CudaKernels.Activate(mode));
         kernel.Launch(_stream, rows, Blocks(parameters.Columns, kernel.Spec.Threads), 1, parameters);

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using KvPrefetch.Engine.Backends.Cuda.Driver;
 using KvPrefetch.Engine.Backends.Cuda.Kernels;
 using KvPrefetch.Engine.Numerics;
@@ -14,7 +15,7 @@ internal sealed record CudaOptions
     public DType KvType { get; init; } = DType.BF16;
 
     /// <summary>Where compiled kernels are kept; null: nowhere.</summary>
-    public string? KernelFolder { get; init; } = KernelCache.DefaultFolder;
+    public string? KernelFolder { get; init; } = KernelImages.DefaultFolder;
 
     /// <summary>Products of many rows by tensor cores, which round the activations to the weights' type; and with it a row's bits depend on how many rows there are.
     /// False: float32 arithmetic, the same bits in any batch.</summary>
@@ -29,6 +30,18 @@ internal sealed record CudaOptions
     /// <summary>Of <see cref="PrefetchPolicy.L2"/>: fillings of the ring, or pages of a warp in the paper's kernel.</summary>
     public int PrefetchDistance { get; init; } = 1;
 
+    /// <summary>Blocks of a decode step are folded into few launches. False: verb by verb.</summary>
+    public bool Folds { get; init; } = true;
+
+    /// <summary>How products of few rows use a multiprocessor; null: as measured.</summary>
+    public SmallTuning? Products { get; init; }
+
+    /// <summary>How decode attention uses a multiprocessor.</summary>
+    public DecodeTuning Decode { get; init; } = new();
+
+    /// <summary>Kernels may begin before the one in front has ended (where the card can).</summary>
+    public bool Overlaps { get; init; } = true;
+
     /// <summary>Contexts are cut at fixed places, so that a sequence's bits while decoding do not depend on its neighbours.</summary>
     public bool BatchInvariant { get; init; }
 }
@@ -37,17 +50,19 @@ internal sealed record CudaOptions
 /// Everything runs in one stream of its own; the host waits for it in <see cref="Download"/> alone.</summary>
 internal sealed unsafe partial class CudaBackend : IBackend
 {
-    private readonly CudaOptions _options;
+    private CudaOptions _options;
     private readonly CudaContext _context;
     private readonly CudaStream _stream;
     private readonly KernelCache _kernels;
     private readonly WeightArena _arena;
     private readonly StepUpload _upload;
     private readonly RowDownload _download;
+    private readonly LargeProducts? _products;
+    private LinearSmall _small;
     private readonly List<DeviceMemory> _allocated = [];
     private bool _disposed;
 
-    private CudaBackend(CudaContext context, INvrtc nvrtc, CudaOptions options, Stack<IDisposable> built)
+    private CudaBackend(CudaContext context, KernelImages images, ICublasLt? cublas, CudaOptions options, Stack<IDisposable> built)
     {
         T Add<T>(T made)
             where T : IDisposable
@@ -57,18 +72,24 @@ internal sealed unsafe partial class CudaBackend : IBackend
         }
 
         (_context, _options) = (context, options);
+
         _stream = Add(CudaStream.Create(context));
-        _kernels = Add(new KernelCache(context, new KernelCompiler(nvrtc), options.KernelFolder));
+        _kernels = Add(new KernelCache(context, images));
+        Reconfigure(options);
         _arena = Add(new WeightArena(context, _stream));
         _upload = Add(new StepUpload(context, _stream));
         _download = Add(new RowDownload(context, _stream));
+        _products = cublas is null ? null : Add(new LargeProducts(context, cublas));
     }
 
     public string Name => $"cuda:{_options.Device} ({_context.Name}, {_options.KvType.ToString().ToLowerInvariant()} cache)";
     public int Threads => 1;
 
     /// <summary>Kernels that had to be compiled since the backend was made.</summary>
-    public int CompiledKernels => _kernels.Compiled;
+    public int CompiledKernels => _kernels.Images.Compiled;
+
+    /// <summary>Kernels that came with the package and were translated by the driver.</summary>
+    public int TranslatedKernels => _kernels.Images.Translated;
 
     public string DeviceName => _context.Name;
     public long TotalBytes => _context.TotalBytes;
@@ -76,6 +97,10 @@ internal sealed unsafe partial class CudaBackend : IBackend
     /// <summary>What nobody holds; from any thread, and 0 once the backend is disposed.</summary>
     public long FreeBytes => _disposed ? 0 : _context.CurrentFreeBytes();
     public long WeightBytes => _arena.Bytes;
+
+    /// <summary>Where everything runs: for benchmarks.</summary>
+    public CudaStream Stream => _stream;
+    public CudaContext Context => _context;
 
     /// <summary>Whether this machine has an NVIDIA driver at all.</summary>
     public static bool HasDriver => CudaDriver.Find(out _) is not null;
@@ -87,20 +112,32 @@ internal sealed unsafe partial class CudaBackend : IBackend
     public static CudaBackend Create(CudaOptions options)
     {
         var driver = CudaDriver.Find(out var reason);
-        var nvrtc = Nvrtc.Find(out var compilerReason);
-        return driver is null || nvrtc is null
-            ? throw new DeviceException(DeviceException.Unavailable, reason ?? compilerReason!)
-            : Create(driver, nvrtc, options);
+        return driver is null
+            ? throw new DeviceException(DeviceException.Unavailable, reason!)
+            : Create(driver, Nvrtc.Find(out var missing), options, PtxArchive.Shipped, missing, CublasLt.Find());
     }
 
-    public static CudaBackend Create(ICudaDriver driver, INvrtc nvrtc, CudaOptions options)
+    /// <param name="driver">The driver.</param>
+    /// <param name="nvrtc">The compiler, or null.</param>
+    /// <param name="options">How to compute.</param>
+    /// <param name="shipped">Kernels that came with the package, or null.</param>
+    /// <param name="missing">Why there is no compiler.</param>
+    /// <param name="cublas">For large products, or null.</param>
+    /// <exception cref="DeviceException">Unavailable: there is no such card, or neither a compiler nor kernels.</exception>
+    public static CudaBackend Create(ICudaDriver driver, INvrtc? nvrtc, CudaOptions options, PtxArchive? shipped = null, string? missing = null, ICublasLt? cublas = null)
     {
+        if (nvrtc is null && shipped is null)
+        {
+            throw new DeviceException(DeviceException.Unavailable, $"{missing} The package's own kernels ({PtxArchive.FileName}) are not beside the application either.");
+        }
+
         var context = CudaContext.Open(driver, options.Device);
         var built = new Stack<IDisposable>();
         built.Push(context);
         try
         {
-            return new CudaBackend(context, nvrtc, options, built);
+            var images = new KernelImages(nvrtc is null ? null : new KernelCompiler(nvrtc), shipped, options.KernelFolder, missing);
+            return new CudaBackend(context, images, cublas, options, built);
         }
         catch
         {
@@ -197,6 +234,21 @@ internal sealed unsafe partial class CudaBackend : IBackend
 
     public void Fetch(Rows rows, int count) => _download.Fetch(rows, count);
 
+    /// <summary>Other ways of computing the same, with the weights and pages that are there; what was recorded is forgotten.</summary>
+    [MemberNotNull(nameof(_small))]
+    public void Reconfigure(CudaOptions options)
+    {
+        _options = options;
+        _context.Overlaps = options.Overlaps && _context.Architecture >= 90;
+        _small = new LinearSmall(_context, _kernels, _stream, options.Products ?? (Prefetch == PrefetchPolicy.Rings ? SmallTuning.Default : SmallTuning.Default with { Ahead = 0 }));
+        foreach (var graph in _graphs.Values)
+        {
+            graph?.Dispose();
+        }
+
+        _graphs.Clear();
+    }
+
     /// <summary>Waits until all that was asked for is done.</summary>
     /// <exception cref="DeviceException">Fault: some of it failed.</exception>
     public void Synchronize()
@@ -245,6 +297,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
         // What a failed load has left behind, too.
         _allocated.ForEach(memory => memory.Dispose());
         _allocated.Clear();
+        _products?.Dispose();
         _download.Dispose();
         _upload.Dispose();
         _arena.Dispose();

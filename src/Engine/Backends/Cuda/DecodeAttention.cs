@@ -15,7 +15,13 @@ namespace KvPrefetch.Engine.Backends.Cuda;
 /// <param name="LeastUnits">Pages of a CTA at least, where splits are free.</param>
 /// <param name="Prefetch">What is asked for ahead.</param>
 /// <param name="Distance">Of L2, in fillings of the ring.</param>
-internal readonly record struct DecodeVariant(int HeadDim, int Group, int KvType, int QType = 0, int OutputType = 0, bool SoftCap = false, int FixedSplit = 0, int LeastUnits = 8, PrefetchMode Prefetch = PrefetchMode.Off, int Distance = 1);
+/// <param name="RingKilobytes">On their way per multiprocessor at once: enough to keep the memory busy; more makes the slowest CTA slower.</param>
+internal readonly record struct DecodeVariant(int HeadDim, int Group, int KvType, int QType = 0, int OutputType = 0, bool SoftCap = false, int FixedSplit = 0, int LeastUnits = 8, PrefetchMode Prefetch = PrefetchMode.Off, int Distance = 1, int RingKilobytes = 128);
+
+/// <summary>How decode attention uses a multiprocessor.</summary>
+/// <param name="RingKilobytes">On their way at once.</param>
+/// <param name="LeastUnits">Pages of a CTA at least, where splits are free.</param>
+internal readonly record struct DecodeTuning(int RingKilobytes = 128, int LeastUnits = 8);
 
 /// <summary>Decode attention split over the context: one launch, a CTA for every multiprocessor. See paged_attention_decode.cu.</summary>
 internal sealed class DecodeAttention
@@ -113,7 +119,7 @@ internal sealed class DecodeAttention
         ],
         SharedBytes = layout.SharedBytes(MaxSequences),
         RegisterBudget = 255,
-        Overlaps = variant.Prefetch == PrefetchMode.Rings,
+        Overlaps = true,
     };
 
     [StructLayout(LayoutKind.Sequential)]

@@ -3,9 +3,6 @@ namespace KvPrefetch.Engine.Backends.Cuda;
 /// <summary>How paged_attention_decode uses a multiprocessor: warps, slots of their rings, shared memory. The same sums as in the kernel.</summary>
 internal readonly struct DecodeLayout
 {
-    /// <summary>On their way per multiprocessor: enough to keep the memory busy; more makes the slowest CTA slower.</summary>
-    private const int RingBytes = 128 * 1024;
-
     private const int PageTokens = 16;
 
     /// <summary>Up to so many sequences each warp keeps the step's table for itself.</summary>
@@ -21,7 +18,8 @@ internal readonly struct DecodeLayout
         Records = blockHeads * variant.HeadDim / 4;
         _tables = variant.FixedSplit == 0 ? 3 : 4;
         var slab = PageTokens * variant.HeadDim * 2;
-        foreach (var (warps, rings) in ((int, int)[])[(8, RingBytes), (4, RingBytes / 2), (4, RingBytes / 4)])
+        var ring = variant.RingKilobytes * 1024;
+        foreach (var (warps, rings) in ((int, int)[])[(8, ring), (4, ring / 2), (4, ring / 4)])
         {
             foreach (var staging in (int[])[2, 1])
             {

@@ -70,12 +70,22 @@ internal sealed unsafe class RowDownload(CudaContext context, CudaStream stream)
         return new Span<float>((float*)_host!.Value + ((long)at * rows.Columns), rows.Columns);
     }
 
-    public void Dispose() => _host?.Dispose();
-
-    private void Fetch(Rows rows, int first, int count)
+    /// <summary>The first integers of a buffer.</summary>
+    public ReadOnlySpan<int> Integers(DeviceBuffer source, int count)
     {
         context.MakeCurrent();
-        var bytes = checked((long)count * rows.Columns * sizeof(float));
+        var bytes = checked(count * sizeof(int));
+        _count = 0;
+        var host = Room(bytes);
+        context.Check(context.Driver.MemcpyDtoHAsync(host, source.Address, (nuint)bytes, stream.Value), "integers were downloaded");
+        stream.Synchronize();
+        return new ReadOnlySpan<int>(host, count);
+    }
+
+    public void Dispose() => _host?.Dispose();
+
+    private byte* Room(long bytes)
+    {
         if (_host is null || _host.Bytes < bytes)
         {
             _host?.Dispose();
@@ -83,13 +93,21 @@ internal sealed unsafe class RowDownload(CudaContext context, CudaStream stream)
             _host = PinnedMemory.Allocate(context, Math.Max(bytes, 1 << 16));
         }
 
+        return (byte*)_host.Value;
+    }
+
+    private void Fetch(Rows rows, int first, int count)
+    {
+        context.MakeCurrent();
+        var bytes = checked((long)count * rows.Columns * sizeof(float));
         _count = 0;
+        var host = Room(bytes);
         var source = rows.Buffer.Address + (nint)((rows.Column + ((long)first * rows.Stride)) * sizeof(float));
         var row = checked((nuint)rows.Columns * sizeof(float));
         var whole = rows.Stride == rows.Columns;
         for (var i = 0; i < (whole ? 1 : count); i++)
         {
-            var status = context.Driver.MemcpyDtoHAsync((byte*)_host.Value + ((long)i * (long)row), source + (nint)((long)i * rows.Stride * sizeof(float)), whole ? (nuint)bytes : row, stream.Value);
+            var status = context.Driver.MemcpyDtoHAsync(host + ((long)i * (long)row), source + (nint)((long)i * rows.Stride * sizeof(float)), whole ? (nuint)bytes : row, stream.Value);
             context.Check(status, "rows were downloaded");
         }
 

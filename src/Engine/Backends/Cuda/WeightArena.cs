@@ -2,19 +2,23 @@ using KvPrefetch.Engine.Backends.Cuda.Driver;
 
 namespace KvPrefetch.Engine.Backends.Cuda;
 
-/// <summary>Weights on the card: many small ones in a block, large ones by themselves, all until the end. They travel through pinned memory in two halves, one filled while the other is copied.</summary>
+/// <summary>Weights on the card: many small ones in a block, large ones by themselves, all until the end. They travel through pinned memory, parts of it filled by several threads while others are copied.</summary>
 internal sealed unsafe class WeightArena(CudaContext context, CudaStream stream) : IDisposable
 {
     private const long BlockBytes = 32 << 20;
-    private const long HalfBytes = 8 << 20;
+    private const int Slots = 4;
+    private const long SlotBytes = 16 << 20;
+
+    /// <summary>What one thread takes at a time: reading a mapped file for the first time costs more than copying it.</summary>
+    private const long PieceBytes = 1 << 20;
     private const int Alignment = 256;
 
     private readonly List<DeviceMemory> _blocks = [];
-    private readonly CudaEvent?[] _copied = new CudaEvent?[2];
+    private readonly CudaEvent?[] _copied = new CudaEvent?[Slots];
     private PinnedMemory? _staging;
     private nint _next;
     private long _left;
-    private int _half;
+    private int _slot;
 
     /// <summary>Bytes of all weights.</summary>
     public long Bytes { get; private set; }
@@ -23,24 +27,24 @@ internal sealed unsafe class WeightArena(CudaContext context, CudaStream stream)
     public nint Copy(long bytes, nint source, string name)
     {
         var address = Reserve(bytes, name);
-        _staging ??= PinnedMemory.Allocate(context, 2 * HalfBytes);
+        _staging ??= PinnedMemory.Allocate(context, Slots * SlotBytes);
         for (long done = 0; done < bytes;)
         {
-            var size = Math.Min(HalfBytes, bytes - done);
-            if (_copied[_half] is { } before)
+            var size = Math.Min(SlotBytes, bytes - done);
+            if (_copied[_slot] is { } before)
             {
                 before.Synchronize();
             }
             else
             {
-                _copied[_half] = CudaEvent.Create(context);
+                _copied[_slot] = CudaEvent.Create(context);
             }
 
-            var half = (byte*)_staging.Value + (_half * HalfBytes);
-            Buffer.MemoryCopy((byte*)source + done, half, size, size);
-            context.Check(context.Driver.MemcpyHtoDAsync(address + (nint)done, half, (nuint)size, stream.Value), $"the tensor '{name}' was copied");
-            _copied[_half]!.Record(stream);
-            _half ^= 1;
+            var slot = (byte*)_staging.Value + (_slot * SlotBytes);
+            Gather((byte*)source + done, slot, size);
+            context.Check(context.Driver.MemcpyHtoDAsync(address + (nint)done, slot, (nuint)size, stream.Value), $"the tensor '{name}' was copied");
+            _copied[_slot]!.Record(stream);
+            _slot = (_slot + 1) % Slots;
             done += size;
         }
 
@@ -56,6 +60,21 @@ internal sealed unsafe class WeightArena(CudaContext context, CudaStream stream)
         Array.ForEach(_copied, e => e?.Dispose());
         _blocks.ForEach(b => b.Dispose());
         _blocks.Clear();
+    }
+
+    private static void Gather(byte* from, byte* to, long bytes)
+    {
+        if (bytes <= 2 * PieceBytes)
+        {
+            Buffer.MemoryCopy(from, to, bytes, bytes);
+            return;
+        }
+
+        Parallel.For(0, (int)((bytes + PieceBytes - 1) / PieceBytes), piece =>
+        {
+            var (start, size) = (piece * PieceBytes, Math.Min(PieceBytes, bytes - (piece * PieceBytes)));
+            Buffer.MemoryCopy(from + start, to + start, size, size);
+        });
     }
 
     private nint Reserve(long bytes, string name)

@@ -131,9 +131,9 @@ public sealed class ConstraintState
 
     private byte[] Forced(out Cursor after)
     {
-        List<byte> bytes = [];
+        List<byte>? bytes = null;
         after = _cursor;
-        while (bytes.Count < MaxForced && !after.IsDead && after.Mode!.OnlyByte(after) is >= 0 and var b)
+        while ((bytes?.Count ?? 0) < MaxForced && !after.IsDead && after.Mode!.OnlyByte(after) is >= 0 and var b)
         {
             var next = after.Step((byte)b);
             if (next.IsDead)
@@ -141,11 +141,11 @@ public sealed class ConstraintState
                 break;
             }
 
-            bytes.Add((byte)b);
+            (bytes ??= []).Add((byte)b);
             after = next;
         }
 
-        return [.. bytes];
+        return bytes is null ? [] : [.. bytes];
     }
 
     /// <summary>The tokens that the model's tokenizer makes of the forced text, without those at its end that could become others with what follows.</summary>
@@ -181,7 +181,8 @@ public sealed class ConstraintState
         }
     }
 
-    /// <summary>The tokenizer's tokens of whole characters, the longest tokens there are for the rest. No control tokens: this is text.</summary>
+    /// <summary>The tokenizer's tokens of whole characters, the longest tokens there are for the rest, and for all of it where the tokenizer's spell something else
+    /// (a space in front, characters that it does not know). No control tokens: this is text.</summary>
     private List<int> Cut(ReadOnlySpan<byte> bytes)
     {
         var vocabulary = _vocabulary;
@@ -192,6 +193,12 @@ public sealed class ConstraintState
         }
 
         List<int> ids = [.. vocabulary.Tokenizer.Encode([new TextSpan(Encoding.UTF8.GetString(bytes[..whole]), Provenance.Content)])];
+        if (!Spell(ids, bytes[..whole]))
+        {
+            ids.Clear();
+            whole = 0;
+        }
+
         while (whole < bytes.Length)
         {
             var (id, length) = vocabulary.Trie.Longest(bytes[whole..]);
@@ -205,6 +212,22 @@ public sealed class ConstraintState
         }
 
         return ids;
+    }
+
+    private bool Spell(List<int> ids, ReadOnlySpan<byte> text)
+    {
+        foreach (var id in ids)
+        {
+            var token = _vocabulary.Text(id);
+            if (token.IsEmpty || !text.StartsWith(token))
+            {
+                return false;
+            }
+
+            text = text[token.Length..];
+        }
+
+        return text.IsEmpty;
     }
 
     /// <summary>Whether a token begins with these bytes and goes on, for a byte at least, as the grammar does.</summary>

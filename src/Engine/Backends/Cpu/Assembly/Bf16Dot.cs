@@ -46,16 +46,13 @@ internal static class Bf16Dot
         X, XPitch, Weights, WeightsPitch, Output, OutputPitch, Bias, Inputs, Groups,
     }
 
-    // What both calling conventions want back.
-    private static readonly AssemblerRegister64[] Kept = [rbx, rbp, rsi, rdi, r12, r13, r14, r15];
-
     /// <param name="rows">1 to <see cref="MaxRows"/>.</param>
     /// <param name="outputs">1, 4, or, for a single row, 8: their sums hide the latency of the instruction.</param>
     /// <param name="windows">The calling convention.</param>
     public static byte[] Assemble(int rows, int outputs, bool windows)
     {
         var c = new Assembler(64) { PreferVex = false };    // registers above 15
-        Enter(c, windows);
+        MachineCode.Enter(c, windows);
         AssemblerRegister64[] x = [r8, r9, r10, r11, r12, r13], w = rows == 1 ? [rax, rbx, rcx, rdx, r9, r10, r11, r12] : [rax, rbx, rcx, rdx];
 
         // Pointers of the rows; bytes in whole blocks (rdi); a mask for the places behind them (k1).
@@ -112,7 +109,7 @@ internal static class Bf16Dot
         c.mov(rax, r15);
         c.dec(r14);
         c.jnz(group);
-        Leave(c, windows);
+        MachineCode.Leave(c, windows);
         return MachineCode.Of(c);
     }
 
@@ -231,46 +228,6 @@ internal static class Bf16Dot
                 c.add(rdx, At(Field.OutputPitch));
             }
         }
-    }
-
-    private static void Enter(Assembler c, bool windows)
-    {
-        foreach (var register in Kept)
-        {
-            c.push(register);
-        }
-
-        if (windows)
-        {
-            c.sub(rsp, 160);
-            for (var i = 6; i < 16; i++)
-            {
-                c.movups(__xmmword_ptr[rsp + ((i - 6) * 16)], Xmm(i));
-            }
-        }
-
-        c.mov(rbp, windows ? rcx : rdi);
-    }
-
-    private static void Leave(Assembler c, bool windows)
-    {
-        c.vzeroupper();
-        if (windows)
-        {
-            for (var i = 6; i < 16; i++)
-            {
-                c.movups(Xmm(i), __xmmword_ptr[rsp + ((i - 6) * 16)]);
-            }
-
-            c.add(rsp, 160);
-        }
-
-        foreach (var register in Kept.Reverse())
-        {
-            c.pop(register);
-        }
-
-        c.ret();
     }
 
     private static AssemblerMemoryOperand At(Field field) => __qword_ptr[rbp + ((int)field * sizeof(long))];

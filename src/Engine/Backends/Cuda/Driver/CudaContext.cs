@@ -25,6 +25,9 @@ internal sealed unsafe class CudaContext : SafeHandle
     public required int SharedBytes { get; init; }
     public required int L2Bytes { get; init; }
 
+    /// <summary>Whether kernels that wait for their predecessors themselves are started before those have ended.</summary>
+    public bool Overlaps { get; set; }
+
     /// <summary>Memory of the card.</summary>
     public long TotalBytes { get; private set; }
 
@@ -53,7 +56,7 @@ internal sealed unsafe class CudaContext : SafeHandle
         int multiprocessors = Attribute(driver, device, CudaAttribute.Multiprocessors), shared = Attribute(driver, device, CudaAttribute.SharedPerBlockOptin), l2 = Attribute(driver, device, CudaAttribute.L2Bytes);
         nint context;
         driver.Check(driver.PrimaryContextRetain(&context, device), "the card's context was opened");
-        var opened = new CudaContext(driver, device, context) { Name = text, Architecture = architecture, Multiprocessors = multiprocessors, SharedBytes = shared, L2Bytes = l2 };
+        var opened = new CudaContext(driver, device, context) { Name = text, Architecture = architecture, Multiprocessors = multiprocessors, SharedBytes = shared, L2Bytes = l2, Overlaps = architecture >= 90 };
         try
         {
             opened.MakeCurrent();

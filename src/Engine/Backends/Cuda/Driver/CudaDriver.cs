@@ -140,7 +140,7 @@ internal sealed unsafe class CudaDriver : ICudaDriver
         var library = NativeSearch.Find(OperatingSystem.IsWindows() ? ["nvcuda.dll"] : ["libcuda.so.1"], userPath: null, out var looked);
         if (library == 0)
         {
-            return (null, $"No NVIDIA driver was found (looked in {looked}); install it from https://www.nvidia.com/drivers or your distribution. Nothing else is needed but NVRTC.");
+            return (null, $"No NVIDIA driver was found (looked in {looked}); install it from https://www.nvidia.com/drivers or your distribution. Nothing else is needed.");
         }
 
         try

@@ -42,7 +42,7 @@ internal sealed class DeviceMemory : CudaHandle
     /// <param name="context">Where.</param>
     /// <param name="bytes">At least one.</param>
     /// <param name="what">Whose memory, for the error.</param>
-    /// <exception cref="DeviceException">OutOfMemory, with the figures.</exception>
+    /// <exception cref="DeviceOutOfMemoryException">With the figures.</exception>
     public static unsafe DeviceMemory Allocate(CudaContext context, long bytes, string what)
     {
         nint address;
@@ -50,7 +50,8 @@ internal sealed class DeviceMemory : CudaHandle
         var status = context.Driver.MemAlloc(&address, checked((nuint)bytes));
         if (status == CudaStatus.OutOfMemory)
         {
-            throw new DeviceException(DeviceException.OutOfMemory, FormattableString.Invariant($"{context.Name} has no {bytes} bytes left for {what}: {context.FreeBytes()} of {context.TotalBytes} are free."));
+            var free = context.FreeBytes();
+            throw new DeviceOutOfMemoryException(FormattableString.Invariant($"{context.Name} has no {bytes} bytes left for {what}: {free} of {context.TotalBytes} are free."), bytes, free);
         }
 
         context.Driver.Check(status, FormattableString.Invariant($"{bytes} bytes were allocated for {what}"));

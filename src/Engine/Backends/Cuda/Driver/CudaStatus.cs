@@ -11,6 +11,7 @@ internal enum CudaStatus
     InvalidDevice = 101,
     InvalidImage = 200,
     NoBinaryForGpu = 209,
+    UnsupportedPtxVersion = 222,
     NotFound = 500,
     IllegalAddress = 700,
     GraphExecUpdateFailure = 910,
@@ -33,13 +34,24 @@ internal static unsafe class CudaErrors
 
     public static DeviceException Of(ICudaDriver driver, CudaStatus status, string doing)
     {
+        var message = FormattableString.Invariant($"CUDA error {(int)status} ({driver.Describe(status)}) while {doing}.");
+        if (status == CudaStatus.OutOfMemory)
+        {
+            nuint free, total;
+            return new DeviceOutOfMemoryException(message, requiredBytes: 0, driver.MemGetInfo(&free, &total) == CudaStatus.Success ? (long)free : 0);
+        }
+
+        if (status == CudaStatus.UnsupportedPtxVersion)
+        {
+            return new DeviceException(DeviceException.Unavailable, message + " The driver is older than the kernels that come with the package: a newer driver helps, or NVRTC of its own age.");
+        }
+
         var code = status switch
         {
-            CudaStatus.OutOfMemory => DeviceException.OutOfMemory,
             CudaStatus.NoDevice or CudaStatus.InvalidDevice or CudaStatus.NotInitialized => DeviceException.Unavailable,
             _ => DeviceException.Fault,
         };
-        return new DeviceException(code, FormattableString.Invariant($"CUDA error {(int)status} ({driver.Describe(status)}) while {doing}."));
+        return new DeviceException(code, message);
     }
 
     private static string Describe(this ICudaDriver driver, CudaStatus status)

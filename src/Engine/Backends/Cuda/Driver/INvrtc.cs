@@ -9,6 +9,8 @@ internal unsafe interface INvrtc
     int CompileProgram(nint program, int optionCount, byte** options);
     int GetCubinSize(nint program, nuint* size);
     int GetCubin(nint program, byte* cubin);
+    int GetPtxSize(nint program, nuint* size);
+    int GetPtx(nint program, byte* ptx);
     int GetLogSize(nint program, nuint* size);
     int GetLog(nint program, byte* log);
 }

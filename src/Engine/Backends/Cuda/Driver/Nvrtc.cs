@@ -5,6 +5,9 @@ namespace KvPrefetch.Engine.Backends.Cuda.Driver;
 /// <summary>NVIDIA's run-time compiler, by function pointers out of libnvrtc. Loaded once a process and never unloaded.</summary>
 internal sealed unsafe class Nvrtc : INvrtc
 {
+    /// <summary>Set to "off", the compiler is not looked for, and the kernels of the package run: to see what it is worth.</summary>
+    public const string Switch = "KVPREFETCH_NVRTC";
+
     private static readonly Lazy<(Nvrtc? Compiler, string? Reason)> Loaded = new(Load);
 
     private readonly delegate* unmanaged<int*, int*, int> _version;
@@ -13,6 +16,8 @@ internal sealed unsafe class Nvrtc : INvrtc
     private readonly delegate* unmanaged<nint, int, byte**, int> _compileProgram;
     private readonly delegate* unmanaged<nint, nuint*, int> _getCubinSize;
     private readonly delegate* unmanaged<nint, byte*, int> _getCubin;
+    private readonly delegate* unmanaged<nint, nuint*, int> _getPtxSize;
+    private readonly delegate* unmanaged<nint, byte*, int> _getPtx;
     private readonly delegate* unmanaged<nint, nuint*, int> _getLogSize;
     private readonly delegate* unmanaged<nint, byte*, int> _getLog;
 
@@ -25,6 +30,8 @@ internal sealed unsafe class Nvrtc : INvrtc
         _compileProgram = (delegate* unmanaged<nint, int, byte**, int>)Export("nvrtcCompileProgram");
         _getCubinSize = (delegate* unmanaged<nint, nuint*, int>)Export("nvrtcGetCUBINSize");
         _getCubin = (delegate* unmanaged<nint, byte*, int>)Export("nvrtcGetCUBIN");
+        _getPtxSize = (delegate* unmanaged<nint, nuint*, int>)Export("nvrtcGetPTXSize");
+        _getPtx = (delegate* unmanaged<nint, byte*, int>)Export("nvrtcGetPTX");
         _getLogSize = (delegate* unmanaged<nint, nuint*, int>)Export("nvrtcGetProgramLogSize");
         _getLog = (delegate* unmanaged<nint, byte*, int>)Export("nvrtcGetProgramLog");
     }
@@ -42,11 +49,18 @@ internal sealed unsafe class Nvrtc : INvrtc
     public int CompileProgram(nint program, int optionCount, byte** options) => _compileProgram(program, optionCount, options);
     public int GetCubinSize(nint program, nuint* size) => _getCubinSize(program, size);
     public int GetCubin(nint program, byte* cubin) => _getCubin(program, cubin);
+    public int GetPtxSize(nint program, nuint* size) => _getPtxSize(program, size);
+    public int GetPtx(nint program, byte* ptx) => _getPtx(program, ptx);
     public int GetLogSize(nint program, nuint* size) => _getLogSize(program, size);
     public int GetLog(nint program, byte* log) => _getLog(program, log);
 
     private static (Nvrtc? Compiler, string? Reason) Load()
     {
+        if (Environment.GetEnvironmentVariable(Switch) == "off")
+        {
+            return (null, $"NVRTC is switched off by {Switch}.");
+        }
+
         string[] names = OperatingSystem.IsWindows() ? ["nvrtc64_130_0.dll", "nvrtc64_120_0.dll"] : ["libnvrtc.so.13", "libnvrtc.so.12"];
         var library = NativeSearch.Find(names, userPath: null, out var looked);
         if (library == 0)

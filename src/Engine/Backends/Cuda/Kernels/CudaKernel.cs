@@ -47,6 +47,7 @@ internal sealed unsafe class CudaKernel
         }
 
         var overlap = new LaunchAttribute { Id = LaunchAttribute.ProgrammaticStreamSerialization, Value = 1 };
+        var overlaps = Spec.Overlaps && _context.Overlaps;
         var config = new LaunchConfig
         {
             GridX = checked((uint)x),
@@ -57,8 +58,8 @@ internal sealed unsafe class CudaKernel
             BlockZ = 1,
             SharedBytes = (uint)(sharedBytes < 0 ? Spec.SharedBytes : sharedBytes),
             Stream = stream.Value,
-            Attributes = Spec.Overlaps ? &overlap : null,
-            AttributeCount = Spec.Overlaps ? 1u : 0u,
+            Attributes = overlaps ? &overlap : null,
+            AttributeCount = overlaps ? 1u : 0u,
         };
         fixed (T* pointer = &parameters)
         {

@@ -5,10 +5,14 @@ using KvPrefetch.Engine.Backends.Cuda.Driver;
 
 namespace KvPrefetch.Engine.Backends.Cuda.Kernels;
 
-/// <summary>Sources to machine code, by NVRTC.</summary>
+/// <summary>Sources to machine code or PTX, by NVRTC.</summary>
 internal sealed unsafe class KernelCompiler
 {
     private readonly INvrtc _nvrtc;
+
+    private delegate int GetSize(nint program, nuint* size);
+
+    private delegate int GetCode(nint program, byte* code);
 
     public KernelCompiler(INvrtc nvrtc)
     {
@@ -20,13 +24,12 @@ internal sealed unsafe class KernelCompiler
 
     public string Version { get; }
 
-    /// <summary>Names everything that the machine code depends on.</summary>
-    public string Hash(KernelSpec spec, int architecture)
+    /// <summary>Names everything that a kernel's code depends on but the compiler's version.</summary>
+    public static string Hash(KernelSpec spec, int architecture)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         void Add(string text) => hash.AppendData(Encoding.UTF8.GetBytes(text + "\0"));
-        Add(Version);
-        Array.ForEach(Options(spec, architecture), Add);
+        Array.ForEach(Options(spec, architecture, Target(architecture)), Add);
         Add(KernelSources.Of(spec.Name));
         foreach (var (name, text) in KernelSources.Headers)
         {
@@ -42,31 +45,37 @@ internal sealed unsafe class KernelCompiler
     public byte[] Compile(KernelSpec spec, int architecture) => Compile(spec, architecture, out _);
 
     /// <summary>The same; <paramref name="log"/> is what the compiler said, with <c>--ptxas-options=-v</c> among the flags the registers and spills.</summary>
-    public byte[] Compile(KernelSpec spec, int architecture, out string log)
+    public byte[] Compile(KernelSpec spec, int architecture, out string log) => Compile(spec, architecture, Target(architecture), _nvrtc.GetCubinSize, _nvrtc.GetCubin, out log);
+
+    /// <summary>Code that the driver of any card from this architecture on translates, with the zero at its end.</summary>
+    public byte[] CompilePtx(KernelSpec spec, int architecture) =>
+        Compile(spec, architecture, FormattableString.Invariant($"compute_{architecture}"), _nvrtc.GetPtxSize, _nvrtc.GetPtx, out _);
+
+    private byte[] Compile(KernelSpec spec, int architecture, string target, GetSize getSize, GetCode getCode, out string log)
     {
         using var texts = new Texts();
         (string Name, string Text)[] headers = [.. KernelSources.Headers];
-        byte** includes = texts.Add([.. headers.Select(h => h.Text)]), names = texts.Add([.. headers.Select(h => h.Name)]), options = texts.Add(Options(spec, architecture));
+        var flags = Options(spec, architecture, target);
+        byte** includes = texts.Add([.. headers.Select(h => h.Text)]), names = texts.Add([.. headers.Select(h => h.Name)]), options = texts.Add(flags);
         nint program = 0;
         Check(_nvrtc.CreateProgram(&program, texts.Add(KernelSources.Of(spec.Name)), texts.Add(spec.Name + ".cu"), headers.Length, includes, names), $"'{spec.Variant}' was prepared");
         try
         {
-            if (_nvrtc.CompileProgram(program, Options(spec, architecture).Length, options) is not 0 and var result)
+            if (_nvrtc.CompileProgram(program, flags.Length, options) is not 0 and var result)
             {
-                throw new DeviceException(DeviceException.Fault, $"The kernel {spec.Variant} does not compile for sm_{architecture} (NVRTC {Version}, error {result}): {Log(program)}");
+                throw new DeviceException(DeviceException.Fault, $"The kernel {spec.Variant} does not compile for {target} (NVRTC {Version}, error {result}): {Log(program)}");
             }
 
             nuint size = 0;
-            Check(_nvrtc.GetCubinSize(program, &size), $"'{spec.Variant}' was read");
-            var cubin = new byte[size];
-            fixed (byte* data = cubin)
+            Check(getSize(program, &size), $"'{spec.Variant}' was read");
+            var code = new byte[size];
+            fixed (byte* data = code)
             {
-                Check(_nvrtc.GetCubin(program, data), $"'{spec.Variant}' was read");
+                Check(getCode(program, data), $"'{spec.Variant}' was read");
             }
 
             log = Log(program);
-
-            return cubin;
+            return code;
         }
         finally
         {
@@ -77,9 +86,9 @@ internal sealed unsafe class KernelCompiler
     /// <summary>Hopper and later have instructions that only the very architecture's code may use.</summary>
     private static string Target(int architecture) => FormattableString.Invariant($"sm_{architecture}{(architecture >= 90 ? "a" : "")}");
 
-    private static string[] Options(KernelSpec spec, int architecture) =>
+    private static string[] Options(KernelSpec spec, int architecture, string target) =>
     [
-        "--gpu-architecture=" + Target(architecture),
+        "--gpu-architecture=" + target,
         "--std=c++17",
         "--device-as-default-execution-space",
         FormattableString.Invariant($"-DPARAMS_BYTES={spec.ParamsBytes}"),

@@ -1,6 +1,7 @@
 // MODE 0: output = activation(x). 1: output = activation(x) * up, up `other` columns behind x in the same row. 2: output = x * activation(gate[column / span]).
 // Grid: (rows, columns / THREADS). Bytes: rows * columns * 8 (12 where gated). May be in place.
 #include "common.cuh"
+#include "dependency.cuh"
 #include "activation.cuh"
 
 struct Params {
@@ -14,6 +15,7 @@ struct Params {
 CHECK_PARAMS(Params);
 
 KERNEL activate_rows(const __grid_constant__ Params p) {
+  dependency_begin();
   const int i = blockIdx.y * THREADS + threadIdx.x;
   if (i >= p.columns) return;
   const float* x = row_of(p.x, blockIdx.x);

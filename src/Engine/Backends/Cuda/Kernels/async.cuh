@@ -1,5 +1,6 @@
-// Copies that run by themselves: bulk copies with mbarriers (sm_90), cp.async (sm_80), prefetch into L2, programmatic dependent launch.
+// Copies that run by themselves: bulk copies with mbarriers (sm_90), cp.async (sm_80), prefetch into L2.
 #pragma once
+#include "dependency.cuh"
 
 __device__ __forceinline__ unsigned shared_address(const void* p)
 {
@@ -76,18 +77,6 @@ __device__ __forceinline__ void prefetch_l2(const void* from, unsigned bytes)
     asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
 }
 
-// The kernels after this one in the chain may start (their part before dependency_wait).
-__device__ __forceinline__ void dependency_trigger()
-{
-    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-}
-
-// Everything before this kernel is complete and visible. Without a programmatic launch: nothing.
-__device__ __forceinline__ void dependency_wait()
-{
-    asm volatile("griddepcontrol.wait;" ::: "memory");
-}
-
 #else
 
 __device__ __forceinline__ void copy_16(unsigned to, const void* from)
@@ -112,8 +101,5 @@ __device__ __forceinline__ void prefetch_l2_line(const void* from)
 {
     asm volatile("prefetch.global.L2 [%0];" ::"l"(from) : "memory");
 }
-
-__device__ __forceinline__ void dependency_trigger() {}
-__device__ __forceinline__ void dependency_wait() {}
 
 #endif

@@ -1,6 +1,7 @@
 // output[r] = x[r] in the weights' type, rows one after the other: [rows, columns]. f16 is clamped to its range.
 // Grid: (rows, columns / THREADS). Bytes: rows * columns * 6. Defines: TYPE (f16 or bf16).
 #include "common.cuh"
+#include "dependency.cuh"
 #include "bf16.cuh"
 using stored_t = stored<TYPE>::type;
 
@@ -13,6 +14,7 @@ struct Params {
 CHECK_PARAMS(Params);
 
 KERNEL convert_rows(const __grid_constant__ Params p) {
+  dependency_begin();
   const int i = blockIdx.y * THREADS + threadIdx.x;
   if (i >= p.columns) return;
   float v = row_of(p.x, blockIdx.x)[i];

@@ -4,6 +4,7 @@
 //   2 add gated     x += y * sigmoid(g), g = z[row][0]
 // Grid: (rows, columns / THREADS). Bytes: rows * columns * 8, or 12 with y.
 #include "common.cuh"
+#include "dependency.cuh"
 
 struct Params {
   RowsView x;
@@ -17,6 +18,7 @@ struct Params {
 CHECK_PARAMS(Params);
 
 KERNEL elementwise(const __grid_constant__ Params p) {
+  dependency_begin();
   const int i = blockIdx.y * THREADS + threadIdx.x;
   if (i >= p.columns) return;
   float* x = row_of(p.x, blockIdx.x) + i;

@@ -1,6 +1,7 @@
 // output[t] = table[ids[t]] * scale : [tokens, columns]; an id beyond the table takes row 0.
 // Grid: one block a token. Bytes: tokens * columns * (sizeof(TYPE) + 4). Defines: TYPE of the table.
 #include "common.cuh"
+#include "dependency.cuh"
 #include "bf16.cuh"
 using stored_t = stored<TYPE>::type;
 
@@ -16,6 +17,7 @@ struct Params {
 CHECK_PARAMS(Params);
 
 KERNEL embed(const __grid_constant__ Params p) {
+  dependency_trigger();
   const int id = p.ids[blockIdx.x];
   const stored_t* from = p.table + (long long)(id < p.rows ? id : 0) * p.columns;
   float* to = row_of(p.output, blockIdx.x);

@@ -48,7 +48,7 @@ KERNEL paged_attention(const __grid_constant__ Params p) {
   const int context = position + 1;
   const int from = p.window == 0 ? 0 : max(0, context - p.window);
   const int* table = p.tables + p.table_starts[sequence];
-  const float growth = p.growth_beta == 0 ? 1.0f : (float)(1.0 + p.growth_beta * log(1.0 + position / p.growth_length));
+  const float growth = p.growth_beta == 0 ? 1.0f : 1.0f + p.growth_beta * logf(1.0f + (float)(position / p.growth_length));
   const float scale = p.scale * growth;
   __syncthreads();
 

@@ -1,6 +1,7 @@
 // residual += addend * scale (where there is an addend); output = x / sqrt(mean(x^2) + epsilon) * gain, for each of `groups` equal parts of a row.
 // Grid: (rows, groups). Accumulator: float, in a fixed tree. Bytes: rows * columns * 8, with an addend 16. May be in place.
 #include "common.cuh"
+#include "dependency.cuh"
 
 struct Params {
   RowsView x;
@@ -16,6 +17,7 @@ struct Params {
 CHECK_PARAMS(Params);
 
 KERNEL rms_norm(const __grid_constant__ Params p) {
+  dependency_begin();
   const long long part = (long long)blockIdx.y * p.columns;
   float* x = row_of(p.x, blockIdx.x) + part;
   float* to = row_of(p.output, blockIdx.x) + part;

@@ -2,6 +2,7 @@
 // Beyond a length the frequencies are others: `far`, or those of a base that grows with the length (dynamic NTK), computed in double.
 // Grid: tokens. Bytes: tokens * half * 8.
 #include "common.cuh"
+#include "dependency.cuh"
 
 struct Params {
   const int* positions;
@@ -19,6 +20,7 @@ struct Params {
 CHECK_PARAMS(Params);
 
 KERNEL rotary_table(const __grid_constant__ Params p) {
+  dependency_begin();
   const int position = p.positions[blockIdx.x], length = p.lengths[blockIdx.x];
   float* to = row_of(p.table, blockIdx.x);
   for (int i = threadIdx.x; i < p.half; i += THREADS) {

@@ -2,6 +2,7 @@
 // qkv: [tokens, heads*d | kvHeads*d | kvHeads*d]. Grid: one block a token. Bytes: tokens * (qkv columns * 8 + kvHeads * d * 2 * sizeof(KV)).
 // Defines: KV (type of the pages).
 #include "common.cuh"
+#include "dependency.cuh"
 #include "bf16.cuh"
 #include "kv_order.cuh"
 using kv_t = stored<KV>::type;
@@ -27,6 +28,7 @@ struct Params {
 CHECK_PARAMS(Params);
 
 KERNEL rotate_and_store(const __grid_constant__ Params p) {
+  dependency_begin();
   float* row = row_of(p.qkv, blockIdx.x);
   const float* turn = row_of(p.rotary, blockIdx.x);
   for (int i = threadIdx.x; i < (p.heads + p.kv_heads) * p.half; i += THREADS) {

@@ -86,7 +86,7 @@ internal sealed class ObjectFrame
         }
 
         failed = _closing.Value;
-        return Context.Requirement.Allows(failed);
+        return Context.Requirement.Accepts(failed);
     }
 
     /// <summary>Where the value of a key of this kind leads back to; null where such a key may not come.</summary>
@@ -176,7 +176,7 @@ internal sealed class ObjectFrame
             return false;
         }
 
-        if (!_plan.NeedsSearch || Context.CanFinish(least))
+        if (!Context.NeedsSearch || Context.CanFinish(least))
         {
             return true;
         }
@@ -241,4 +241,10 @@ internal sealed class PropertySlot(ObjectFrame frame, KeyClass kind, ObjectState
     }
 
     protected override bool Decide(Bits failed) => frame.CanLead(entered, kind, failed);
+
+    protected override bool DecideFinally(Bits failed)
+    {
+        var after = ObjectPlan.After(entered, kind, failed);
+        return frame.Allows(after, full: false) && frame.Context.CanFinish(after);
+    }
 }

@@ -14,11 +14,6 @@ internal sealed class ObjectSearch(Context context)
 
     public bool CanFinish(ObjectState state)
     {
-        if (!_plan.NeedsSearch)
-        {
-            return true;
-        }
-
         _tries = 0;
         return Finishes(state, 0) ?? true;
     }
@@ -37,7 +32,7 @@ internal sealed class ObjectSearch(Context context)
             return Know(state, false);
         }
 
-        if (context.Requirement.Allows(_plan.Failed(state, closed: true, Bits.None, full: true)))
+        if (context.Requirement.Accepts(_plan.Failed(state, closed: true, Bits.None, full: true)))
         {
             return Know(state, true);
         }

@@ -44,7 +44,7 @@ public abstract partial class BackendConformance
 
         var (expected, actual) = (new int[0], new int[0]);
         LogitSummary? layout = null;
-        foreach (var backend in (IBackend[])[Reference!, Backend])
+        foreach (var backend in (IBackend[])[Reference, Backend])
         {
             var summary = layout = new LogitSummary(backend, Rows + 1, vocabulary);
             backend.Upload(settings, summary.Settings);

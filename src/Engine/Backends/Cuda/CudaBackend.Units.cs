@@ -41,8 +41,16 @@ internal sealed unsafe partial class CudaBackend
         };
         var mixed = Sixteen(unit.Mixed);
         var add = Added(residual, mixed, output, outputCount, shape.QueryColumns, rows, unit.Scale);
-        var first = new SmallProduct(type, rows, residual.Rows.Columns, SmallMode.Rotate, Normed: true, KvType: _options.KvType);
-        var last = new SmallProduct(outputType, rows, shape.QueryColumns, SmallMode.Add, Sixteen: true);
+        var code = outputType == DType.F16 ? 1 : 2;
+        var beside = Tuning(rows).Beside ? Decoding(step, shape, code).Kernel.SharedBytes(rows) : 0;
+        var first = new SmallProduct(type, rows, residual.Rows.Columns, SmallMode.Rotate, Normed: true, KvType: _options.KvType, Beside: beside);
+        var last = new SmallProduct(outputType, rows, shape.QueryColumns, SmallMode.Add, Sixteen: true, Beside: beside);
+        if (beside > 0 && !(_small.Takes(first, rotate) && _small.Takes(last, add)))
+        {
+            first = first with { Beside = 0 };
+            last = last with { Beside = 0 };
+        }
+
         if (!_small.Takes(first, rotate) || !_small.Takes(last, add))
         {
             Units.Attend(this, step, residual, unit);
@@ -50,7 +58,7 @@ internal sealed unsafe partial class CudaBackend
         }
 
         _small.Launch(first, rotate);
-        Decode(step, unit.Layer, unit.QkvRows, mixed, outputType == DType.F16 ? 1 : 2, shape, single: true);
+        Decode(step, unit.Layer, unit.QkvRows, mixed, code, shape, single: true);
         _small.Launch(last, add);
     }
 
@@ -67,7 +75,7 @@ internal sealed unsafe partial class CudaBackend
         var inner = Sixteen(unit.Inner);
         var gate = Normed(residual, split.Value.Targets, 2, 2 * width, rows) with { Output = inner, Activation = new(unit.Activation) };
         var add = Added(residual, inner, down, downCount, width, rows, unit.Scale);
-        var first = new SmallProduct(DType.BF16, rows, residual.Rows.Columns, SmallMode.Gated, Normed: true);
+        var first = new SmallProduct(DType.BF16, rows, residual.Rows.Columns, SmallMode.Gated, Normed: true, Kind: unit.Activation.Kind);
         var last = new SmallProduct(DType.BF16, rows, width, SmallMode.Add, Sixteen: true);
         if (!_small.Takes(first, gate) || !_small.Takes(last, add))
         {

@@ -21,7 +21,12 @@ internal readonly record struct DecodeVariant(int HeadDim, int Group, int KvType
 /// <summary>How decode attention uses a multiprocessor.</summary>
 /// <param name="RingKilobytes">On their way at once.</param>
 /// <param name="LeastUnits">Pages of a CTA at least, where splits are free.</param>
-internal readonly record struct DecodeTuning(int RingKilobytes = 128, int LeastUnits = 8);
+/// <param name="Beside">Products before and behind it leave it room on their multiprocessors.</param>
+internal readonly record struct DecodeTuning(int RingKilobytes, int LeastUnits, bool Beside)
+{
+    /// <summary>As measured on an H200 (benchmarks/results/step-h200.md): where few sequences are read, what counts is that the products' weights travel meanwhile.</summary>
+    public static DecodeTuning Default(int sequences) => sequences <= 4 ? new(64, 8, Beside: true) : new(128, 8, Beside: false);
+}
 
 /// <summary>Decode attention split over the context: one launch, a CTA for every multiprocessor. See paged_attention_decode.cu.</summary>
 internal sealed class DecodeAttention
@@ -31,6 +36,9 @@ internal sealed class DecodeAttention
 
     /// <summary>Pages of a split where splits are fixed: 512 tokens.</summary>
     public const int FixedSplitPages = 32;
+
+    /// <summary>What the kernel has beside the layout.</summary>
+    private const int StaticBytes = 256;
 
     private const float Log2E = 1.4426950408889634f;
     private readonly CudaKernel _kernel;
@@ -47,6 +55,9 @@ internal sealed class DecodeAttention
     public DecodeVariant Variant { get; }
 
     public CudaKernel Kernel => _kernel;
+
+    /// <summary>Shared memory of a CTA with so many sequences.</summary>
+    public int SharedBytes(int sequences) => _layout.SharedBytes(sequences) + StaticBytes;
 
     public static KernelSpec Spec(DecodeVariant variant, int architecture, int sharedBytes) => Spec(variant, new DecodeLayout(variant, architecture, sharedBytes));
 

@@ -22,15 +22,16 @@ internal enum SmallMode
 /// <param name="Normed">Behind an RMS norm.</param>
 /// <param name="Sixteen">Activations are of the weights' type, not float32.</param>
 /// <param name="KvType">Of the pages, for <see cref="SmallMode.Rotate"/>.</param>
-internal readonly record struct SmallProduct(DType Type, int Rows, int Inputs, SmallMode Mode = SmallMode.Store, bool Normed = false, bool Sixteen = false, DType KvType = DType.BF16);
+/// <param name="Kind">For <see cref="SmallMode.Gated"/>.</param>
+/// <param name="Beside">Shared memory that is left to a kernel of another kind on the same multiprocessor; 0: none.</param>
+internal readonly record struct SmallProduct(DType Type, int Rows, int Inputs, SmallMode Mode = SmallMode.Store, bool Normed = false, bool Sixteen = false, DType KvType = DType.BF16, ActivationKind Kind = default, int Beside = 0);
 
 /// <summary>How the kernel uses a multiprocessor.</summary>
 /// <param name="Stages">Slots of a warp's ring at most.</param>
 /// <param name="Ahead">Slots of them that are filled before the kernel in front has ended.</param>
 /// <param name="Chunk">Inputs of a slot at most.</param>
 /// <param name="Clock">Slots of a warp on their way at once before that end; 0: all.</param>
-/// <param name="Residents">Kernels that share a multiprocessor, 1 or 2: with 2 the next one's weights arrive while one computes, into rings half as large.</param>
-internal readonly record struct SmallTuning(int Stages, int Ahead, int Chunk, int Clock = 0, int Residents = 1)
+internal readonly record struct SmallTuning(int Stages, int Ahead, int Chunk, int Clock = 0)
 {
     /// <summary>As measured on an H200 (benchmarks/results/step-h200.md).</summary>
     public static SmallTuning Default => new(3, 3, 512);
@@ -82,22 +83,23 @@ internal sealed class LinearSmall(CudaContext context, KernelCache kernels, Cuda
 
     private static unsafe (KernelSpec Spec, int SharedBytes, int Chunk)? Make(SmallProduct product, SmallTuning tuning, int whole)
     {
-        var (chunk, split) = Cut(product.Inputs, tuning.Chunk);
-        var available = (whole + 1024 - (tuning.Residents * 1024)) / tuning.Residents;
+        // Half as much memory and more keeps two blocks of one kernel off a multiprocessor: that would leave another one idle.
+        var least = whole / 2;
+        var available = whole - (product.Beside > 0 ? product.Beside + 1024 : 0);
+        var (chunk, split) = Cut(product.Inputs, product.Beside > 0 ? Math.Min(tuning.Chunk, 256) : tuning.Chunk);
         for (var stages = tuning.Stages; stages > 0; stages--)
         {
-            // Never so little that more than the residents fit: two blocks of one kernel on a multiprocessor leave another one idle.
-            var shared = Math.Max(Shared(product, stages, chunk, split), whole * 2 / 3 / tuning.Residents);
+            var shared = Math.Max(Shared(product, stages, chunk, split), least);
             if (shared <= available)
             {
                 var spec = new KernelSpec("linear_small", sizeof(LinearSmallParams), Threads)
                 {
                     Defines =
                     [
-                        ("ROWS", Columns(product)), ("STAGES", stages), ("AHEAD", Math.Min(stages, tuning.Ahead)), ("CLOCK", Math.Min(stages, tuning.Clock)), ("RESIDENTS", tuning.Residents), ("CHUNK", chunk), ("SPLIT", split), ("MODE", (int)product.Mode), ("NORM", product.Normed ? 1 : 0),
+                        ("ROWS", Columns(product)), ("ONE", product.Rows == 1 ? 1 : 0), ("KIND", (int)product.Kind), ("STAGES", stages), ("AHEAD", Math.Min(stages, tuning.Ahead)), ("CLOCK", Math.Min(stages, tuning.Clock)), ("CHUNK", chunk), ("SPLIT", split), ("MODE", (int)product.Mode), ("NORM", product.Normed ? 1 : 0),
                         ("X16", product.Sixteen ? 1 : 0), ("KV", product.KvType == DType.F16 ? 1 : 2), ("ELEMENT_F16", product.Type == DType.F16 ? 1 : 0),
                     ],
-                    SharedBytes = available,
+                    SharedBytes = whole,
                     RegisterBudget = 255,
                     MinArchitecture = 90,
                     Overlaps = true,

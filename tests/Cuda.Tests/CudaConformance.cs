@@ -8,15 +8,12 @@ namespace KvPrefetch.Tests.Conformance;
 /// <summary>The card with a cache in float32 and float32 arithmetic: within the tolerances of the CPU, and with the same bits in any batch.</summary>
 public sealed class CudaConformance(ITestOutputHelper output) : BackendConformance(output)
 {
-    private protected override bool MultipliesByPacked => false;
-
     private protected override IBackend Create() => Card.Open(new CudaOptions { KvType = DType.F32, TensorCores = false });
 }
 
 /// <summary>What a user gets with BatchInvariant: keys and values in bf16, the decode kernel, float32 products.</summary>
 public sealed class CudaBf16Conformance(ITestOutputHelper output) : BackendConformance(output)
 {
-    private protected override bool MultipliesByPacked => false;
     private protected override double Slack => 2000;
     private protected override bool AttendsAlikeInAnyChunk => false;
 

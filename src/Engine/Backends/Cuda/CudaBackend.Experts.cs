@@ -46,6 +46,12 @@ internal sealed unsafe partial class CudaBackend
 
     public void ExpertLinear(Rows x, ExpertPlan plan, ReadOnlySpan<Projection[]> experts, Rows output, int places)
     {
+        if (experts[0][0].Matrix.Packed is not null)
+        {
+            ExpertLinearPacked(x, plan, experts, output, places);
+            return;
+        }
+
         var (first, outputs) = (experts[0], 0);
         foreach (var projection in first)
         {

@@ -16,6 +16,13 @@ internal sealed unsafe partial class CudaBackend
         // Matrices of one type go together, eight at most; a checkpoint may mix types.
         for (var i = 0; i < projections.Length;)
         {
+            if (projections[i].Matrix.Packed is not null)
+            {
+                i += LinearPacked(x, projections[i..], output, rows, out var packed);
+                output = output.Slice(packed, output.Columns - packed);
+                continue;
+            }
+
             var type = projections[i].Matrix.Type;
             var (targets, count, outputs) = (default(Targets), 0, 0);
             for (; i < projections.Length && projections[i].Matrix.Type == type && count < Targets.Count; i++)

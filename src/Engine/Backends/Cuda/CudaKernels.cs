@@ -63,6 +63,12 @@ internal static class CudaKernels
     public static KernelSpec ExpertLinear(DType type, int rows) => Known.TryGetValue(("ExpertLinear", (int)type, rows), out var known) ? known
         : Known.GetOrAdd(("ExpertLinear", (int)type, rows), Of<ExpertLinearParams>("expert_linear", 256, ("TYPE", Number(type)), ("ROWS", rows)) with { RegisterBudget = 128 });
 
+    public static KernelSpec PackedLinear(CodeFormat format, int rows) => Known.TryGetValue(("PackedLinear", (int)format, rows), out var known) ? known
+        : Known.GetOrAdd(("PackedLinear", (int)format, rows), Of<PackedLinearParams>("packed_linear", 256, ("FORMAT", (int)format), ("ROWS", rows)) with { RegisterBudget = 128 });
+
+    public static KernelSpec Unpack(CodeFormat format, DType type) => Known.TryGetValue(("Unpack", (int)format, (int)type), out var known) ? known
+        : Known.GetOrAdd(("Unpack", (int)format, (int)type), Of<UnpackParams>("unpack", 128, ("FORMAT", (int)format), ("TYPE", Number(type))));
+
     public static KernelSpec RotateAndStore(DType pages) => Known.TryGetValue(("RotateAndStore", (int)pages, 0), out var known) ? known
         : Known.GetOrAdd(("RotateAndStore", (int)pages, 0), Of<RotateAndStoreParams>("rotate_and_store", 256, ("KV", Number(pages))) with { Overlaps = true });
 
@@ -107,6 +113,7 @@ internal static class CudaKernels
         .. DecodeKernels(), .. SmallKernels(), Yardsticks.ReadRate, Yardsticks.StreamFloor(64), Yardsticks.StreamFloor(128),
         PagedAttention(DType.F32, 6), PagedAttention(DType.F32, 18, 1), PagedAttention(DType.BF16, 576, 512), ShortConvolution(1), ShortConvolution(4), ShortConvolution(16),
         SelectiveScan(16), SelectiveScan(128), SelectiveScan(MaxScanState), GatedDelta, MatchMagnitude, CutBelow, Route(2048, 2048), LogitParts, LogitRows, LogitRuns,
+        .. Enum.GetValues<CodeFormat>().SelectMany(f => (KernelSpec[])[PackedLinear(f, 1), PackedLinear(f, 4), PackedLinear(f, 8), Unpack(f, DType.BF16)]),
     ];
 
     /// <summary>What the package carries as PTX for a card of this architecture: every kernel, decode attention for the common heads and groups, on cards with much and with little shared memory.</summary>

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using KvPrefetch.Engine.Numerics;
 
-namespace KvPrefetch.Engine.Backends.Cpu;
+namespace KvPrefetch.Engine.Backends;
 
 /// <summary>Weights, codes, scales and zero points of a <see cref="PackedMatrix"/> in host memory, one at a time: the definition of every packing.</summary>
 internal static unsafe class PackedReader

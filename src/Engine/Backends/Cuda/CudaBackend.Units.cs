@@ -8,12 +8,19 @@ internal sealed unsafe partial class CudaBackend
 {
     /// <summary>What runs between the products keeps 16 bits, so that a product's operands come out of L2 as they are.</summary>
     public bool Folds(in StepInputs step) =>
-        _options.Folds && _options.TensorCores && !_options.BatchInvariant && _context.Architecture >= 90 && step.TokenCount == step.SequenceCount && step.TokenCount <= LinearSmall.MaxRows;
+        _options.Folds && _options.TensorCores && !_options.BatchInvariant && step.TokenCount == step.SequenceCount
+        && (step.TokenCount <= LinearSmall.MaxRows ? _context.Architecture >= 90 : _products is not null);
 
     public void Attend(in StepInputs step, NormedRows residual, in AttentionUnit unit)
     {
         var shape = unit.Shape;
         var rows = step.TokenCount;
+        if (rows > LinearSmall.MaxRows)
+        {
+            AttendWide(step, residual, unit);
+            return;
+        }
+
         int half = unit.Rotary.Columns / 2;
         if (!TargetsOf(unit.Qkv, shape.QkvColumns, out var type, out var qkv, out var count) || !TargetsOf(unit.Output, residual.Rows.Columns, out var outputType, out var output, out var outputCount)
             || type != DType.BF16 || outputType == DType.F32 || _options.Attention != AttentionKernel.Prefetch || !Decodes(step, unit.QkvRows, unit.Mixed, shape) || shape.HeadDim % 8 != 0 || half % 4 != 0
@@ -64,6 +71,12 @@ internal sealed unsafe partial class CudaBackend
 
     public void FeedForward(NormedRows residual, in GatedUnit unit, int rows)
     {
+        if (rows > LinearSmall.MaxRows)
+        {
+            FeedForwardWide(residual, unit, rows);
+            return;
+        }
+
         var width = unit.Inner.Columns;
         var split = Split(unit.GateUp, width);
         if (split is null || !TargetsOf(unit.Down, residual.Rows.Columns, out var downType, out var down, out var downCount) || split.Value.Type != DType.BF16 || downType != DType.BF16 || width % 8 != 0)

@@ -24,8 +24,8 @@ internal readonly record struct DecodeVariant(int HeadDim, int Group, int KvType
 /// <param name="Beside">Products before and behind it leave it room on their multiprocessors.</param>
 internal readonly record struct DecodeTuning(int RingKilobytes, int LeastUnits, bool Beside)
 {
-    /// <summary>As measured on an H200 (benchmarks/results/step-h200.md): where few sequences are read, what counts is that the products' weights travel meanwhile.</summary>
-    public static DecodeTuning Default(int sequences) => sequences <= 4 ? new(64, 8, Beside: true) : new(128, 8, Beside: false);
+    /// <summary>As measured on an H200 (benchmarks/results/step-h200.md): where few sequences are read, a ring of half the size leaves the products' weights their share.</summary>
+    public static DecodeTuning Default(int sequences) => new(sequences <= 4 ? 64 : 128, 8, Beside: false);
 }
 
 /// <summary>Decode attention split over the context: one launch, a CTA for every multiprocessor. See paged_attention_decode.cu.</summary>

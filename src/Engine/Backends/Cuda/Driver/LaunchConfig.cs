@@ -45,4 +45,5 @@ internal static class CudaAttribute
     public const int FunctionLocalBytes = 3;
     public const int FunctionRegisters = 4;
     public const int FunctionMaxDynamicShared = 8;
+    public const int FunctionSharedCarveout = 9;
 }

@@ -118,7 +118,7 @@ internal sealed unsafe partial class CudaBackend
     }
 
     /// <summary>A product of few rows, rounded to 16 bits first where float32 rows would not fit; false where the kernel cannot take it.</summary>
-    private bool LaunchSmall(Rows x, DType type, in Targets targets, int count, int outputs, Rows output, int rows)
+    private bool LaunchSmall(Rows x, DType type, Targets targets, int count, int outputs, Rows output, int rows)
     {
         if (!_options.TensorCores || _options.BatchInvariant || rows > LinearSmall.MaxRows)
         {
@@ -142,7 +142,7 @@ internal sealed unsafe partial class CudaBackend
         return true;
     }
 
-    private static LinearSmallParams Normed(NormedRows x, in Targets targets, int count, int outputs, int rows) => new()
+    private static LinearSmallParams Normed(NormedRows x, Targets targets, int count, int outputs, int rows) => new()
     {
         X = new(x.Rows),
         Gain = x.Gain.Address,
@@ -154,7 +154,7 @@ internal sealed unsafe partial class CudaBackend
         Rows = rows,
     };
 
-    private static LinearSmallParams Added(NormedRows residual, RowsView x, in Targets targets, int count, int inputs, int rows, float scale) => new()
+    private static LinearSmallParams Added(NormedRows residual, RowsView x, Targets targets, int count, int inputs, int rows, float scale) => new()
     {
         X = x,
         Output = new(residual.Rows),

@@ -47,7 +47,7 @@ internal sealed class LinearSmall(CudaContext context, KernelCache kernels, Cuda
     private static readonly ConcurrentDictionary<(SmallProduct Product, SmallTuning Tuning, int SharedBytes), (KernelSpec Spec, int SharedBytes, int Chunk)?> Known = new();
 
     /// <summary>Whether the kernel can take it: where the weights and rows lie, and whether the activations fit into shared memory beside a ring.</summary>
-    public bool Takes(in SmallProduct product, in LinearSmallParams parameters)
+    public bool Takes(in SmallProduct product, LinearSmallParams parameters)
     {
         var each = product.Sixteen ? 8 : 4;
         if (context.Architecture < 90 || product.Type is not (DType.F16 or DType.BF16) || product.Rows is < 1 or > MaxRows || product.Inputs % 8 != 0
@@ -67,15 +67,13 @@ internal sealed class LinearSmall(CudaContext context, KernelCache kernels, Cuda
         return true;
     }
 
-    public void Launch(in SmallProduct product, in LinearSmallParams parameters)
+    public void Launch(in SmallProduct product, LinearSmallParams parameters)
     {
         var (spec, shared, chunk) = Of(product, tuning, context.SharedBytes)!.Value;
-        var dealt = parameters;
-        var tiles = Tiles(product.Mode, parameters);
-        (dealt.TilesEach, dealt.TilesMore) = Math.DivRem(tiles, context.Multiprocessors);
-        dealt.Chunks = (product.Inputs + chunk - 1) / chunk;
-        dealt.HeadReciprocal = product.Mode == SmallMode.Rotate ? (uint)((0x1_0000_0000 / (parameters.HeadDim / 8)) + 1) : 0;
-        kernels.Get(spec).Launch(stream, context.Multiprocessors, 1, 1, dealt, shared);
+        (parameters.TilesEach, parameters.TilesMore) = Math.DivRem(Tiles(product.Mode, parameters), context.Multiprocessors);
+        parameters.Chunks = (product.Inputs + chunk - 1) / chunk;
+        parameters.HeadReciprocal = product.Mode == SmallMode.Rotate ? (uint)((0x1_0000_0000 / (parameters.HeadDim / 8)) + 1) : 0;
+        kernels.Get(spec).Launch(stream, context.Multiprocessors, 1, 1, parameters, shared);
     }
 
     /// <summary>The same object for the same variant: a launch should not put one together. Null where it does not fit.</summary>
@@ -129,7 +127,7 @@ internal sealed class LinearSmall(CudaContext context, KernelCache kernels, Cuda
         return (most, Math.Min(Warps, chunks & -chunks));
     }
 
-    private static int Tiles(SmallMode mode, in LinearSmallParams parameters)
+    private static int Tiles(SmallMode mode, LinearSmallParams parameters)
     {
         if (mode is SmallMode.Gated or SmallMode.Rotate)
         {

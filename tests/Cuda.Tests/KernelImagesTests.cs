@@ -9,7 +9,7 @@ namespace KvPrefetch.Tests.Cuda;
 public sealed class KernelImagesTests : IDisposable
 {
     private const string Missing = "NVRTC was not found.";
-    private static readonly KernelSpec Spec = CudaKernels.RmsNorm();
+    private static readonly KernelSpec Spec = CudaKernels.RmsNorm;
 
     private readonly string _folder = Directory.CreateTempSubdirectory("kernels").FullName;
 

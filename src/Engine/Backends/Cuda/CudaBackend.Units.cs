@@ -8,19 +8,12 @@ internal sealed unsafe partial class CudaBackend
 {
     /// <summary>What runs between the products keeps 16 bits, so that a product's operands come out of L2 as they are.</summary>
     public bool Folds(in StepInputs step) =>
-        _options.Folds && _options.TensorCores && !_options.BatchInvariant && step.TokenCount == step.SequenceCount
-        && (step.TokenCount <= LinearSmall.MaxRows ? _context.Architecture >= 90 : _products is not null);
+        _options.Folds && _options.TensorCores && !_options.BatchInvariant && _context.Architecture >= 90 && step.TokenCount == step.SequenceCount && step.TokenCount <= LinearSmall.MaxRows;
 
     public void Attend(in StepInputs step, NormedRows residual, in AttentionUnit unit)
     {
         var shape = unit.Shape;
         var rows = step.TokenCount;
-        if (rows > LinearSmall.MaxRows)
-        {
-            AttendWide(step, residual, unit);
-            return;
-        }
-
         int half = unit.Rotary.Columns / 2;
         if (!TargetsOf(unit.Qkv, shape.QkvColumns, out var type, out var qkv, out var count) || !TargetsOf(unit.Output, residual.Rows.Columns, out var outputType, out var output, out var outputCount)
             || type != DType.BF16 || outputType == DType.F32 || _options.Attention != AttentionKernel.Prefetch || !Decodes(step, unit.QkvRows, unit.Mixed, shape) || shape.HeadDim % 8 != 0 || half % 4 != 0
@@ -49,15 +42,8 @@ internal sealed unsafe partial class CudaBackend
         var mixed = Sixteen(unit.Mixed);
         var add = Added(residual, mixed, output, outputCount, shape.QueryColumns, rows, unit.Scale);
         var code = outputType == DType.F16 ? 1 : 2;
-        var beside = Tuning(rows).Beside ? Decoding(step, shape, code).Kernel.SharedBytes(rows) : 0;
-        var first = new SmallProduct(type, rows, residual.Rows.Columns, SmallMode.Rotate, Normed: true, KvType: _options.KvType, Beside: beside);
-        var last = new SmallProduct(outputType, rows, shape.QueryColumns, SmallMode.Add, Sixteen: true, Beside: beside);
-        if (beside > 0 && !(_small.Takes(first, rotate) && _small.Takes(last, add)))
-        {
-            first = first with { Beside = 0 };
-            last = last with { Beside = 0 };
-        }
-
+        var first = new SmallProduct(type, rows, residual.Rows.Columns, SmallMode.Rotate, Normed: true, KvType: _options.KvType);
+        var last = new SmallProduct(outputType, rows, shape.QueryColumns, SmallMode.Add, Sixteen: true);
         if (!_small.Takes(first, rotate) || !_small.Takes(last, add))
         {
             Units.Attend(this, step, residual, unit);
@@ -71,12 +57,6 @@ internal sealed unsafe partial class CudaBackend
 
     public void FeedForward(NormedRows residual, in GatedUnit unit, int rows)
     {
-        if (rows > LinearSmall.MaxRows)
-        {
-            FeedForwardWide(residual, unit, rows);
-            return;
-        }
-
         var width = unit.Inner.Columns;
         var split = Split(unit.GateUp, width);
         if (split is null || !TargetsOf(unit.Down, residual.Rows.Columns, out var downType, out var down, out var downCount) || split.Value.Type != DType.BF16 || downType != DType.BF16 || width % 8 != 0)

@@ -89,10 +89,7 @@ internal sealed unsafe partial class CudaBackend
             Neighbours = pairs == RotaryPairs.Neighbours ? 1 : 0,
             PageSize = step.Pages.PageSize,
         };
-        // Few tokens are shared by many blocks.
-        var items = ((shape.Heads + shape.KvHeads) * (rotary.Columns / 2)) + (2 * shape.KvHeads * shape.HeadDim);
-        var kernel = Kernel(CudaKernels.RotateAndStore(_options.KvType));
-        kernel.Launch(_stream, step.TokenCount, Math.Clamp(2048 / step.TokenCount, 1, Blocks(items, kernel.Spec.Threads)), 1, parameters);
+        Kernel(CudaKernels.RotateAndStore(_options.KvType)).Launch(_stream, step.TokenCount, 1, 1, parameters);
     }
 
     public void GatedActivation(Rows gateUp, Activation activation, Rows output, int rows) =>
@@ -123,7 +120,7 @@ internal sealed unsafe partial class CudaBackend
             Epsilon = epsilon,
             Scale = scale,
         };
-        Kernel(CudaKernels.RmsNorm()).Launch(_stream, rows, groups, 1, parameters);
+        Kernel(CudaKernels.RmsNorm).Launch(_stream, rows, groups, 1, parameters);
     }
 
     private void Elementwise(int operation, ElementwiseParams parameters, int rows)

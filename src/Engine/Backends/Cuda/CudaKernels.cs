@@ -24,7 +24,7 @@ internal static class CudaKernels
 
     private static readonly DType[] Types = [DType.F32, DType.F16, DType.BF16];
 
-    
+    public static KernelSpec RmsNorm { get; } = Of<RmsNormParams>("rms_norm", 256) with { Overlaps = true };
     public static KernelSpec LayerNorm { get; } = Of<LayerNormParams>("layer_norm", 256);
     public static KernelSpec GatherRows { get; } = Of<GatherRowsParams>("gather_rows", 256) with { Overlaps = true };
     public static KernelSpec RotaryTable { get; } = Of<RotaryTableParams>("rotary_table", 64) with { Overlaps = true };
@@ -41,18 +41,13 @@ internal static class CudaKernels
     public static KernelSpec Embed(DType type) => Known.TryGetValue(("Embed", (int)type, 0), out var known) ? known
         : Known.GetOrAdd(("Embed", (int)type, 0), Of<EmbedParams>("embed", 256, ("TYPE", Number(type))));
 
-    /// <param name="output">Type of the output.</param>
-    public static KernelSpec RmsNorm(DType output = DType.F32) => Known.TryGetValue(("RmsNorm", (int)output, 0), out var known) ? known
-        : Known.GetOrAdd(("RmsNorm", (int)output, 0), Of<RmsNormParams>("rms_norm", 256, ("TYPE", Number(output))) with { Overlaps = true });
-
     /// <param name="operation">0: add; 1: scale and cap; 2: add gated.</param>
     public static KernelSpec Elementwise(int operation) => Known.TryGetValue(("Elementwise", operation, 0), out var known) ? known
         : Known.GetOrAdd(("Elementwise", operation, 0), Of<ElementwiseParams>("elementwise", 256, ("OPERATION", operation)) with { Overlaps = true });
 
     /// <param name="mode">0: plain; 1: the gated unit's two halves; 2: by another matrix.</param>
-    /// <param name="output">Type of the output.</param>
-    public static KernelSpec Activate(int mode, DType output = DType.F32) => Known.TryGetValue(("Activate", mode, (int)output), out var known) ? known
-        : Known.GetOrAdd(("Activate", mode, (int)output), Of<ActivateRowsParams>("activate_rows", 256, ("MODE", mode), ("TYPE", Number(output))) with { Overlaps = true });
+    public static KernelSpec Activate(int mode) => Known.TryGetValue(("Activate", mode, 0), out var known) ? known
+        : Known.GetOrAdd(("Activate", mode, 0), Of<ActivateRowsParams>("activate_rows", 256, ("MODE", mode)) with { Overlaps = true });
 
     public static KernelSpec Linear(DType type, int rows) => Known.TryGetValue(("Linear", (int)type, rows), out var known) ? known
         : Known.GetOrAdd(("Linear", (int)type, rows), Of<LinearParams>("linear", 256, ("TYPE", Number(type)), ("ROWS", rows)) with { RegisterBudget = 128 });
@@ -109,10 +104,10 @@ internal static class CudaKernels
     /// <summary>Every kernel, in the variants that models commonly need.</summary>
     public static IEnumerable<KernelSpec> All() =>
     [
-        RmsNorm(), LayerNorm, GatherRows, RotaryTable, Arrange, CombineExperts,
+        RmsNorm, LayerNorm, GatherRows, RotaryTable, Arrange, CombineExperts,
         Elementwise(0), Elementwise(1), Elementwise(2), Activate(0), Activate(1), Activate(2),
         .. Types.SelectMany(t => (KernelSpec[])[Embed(t), Linear(t, 1), Linear(t, 2), Linear(t, 4), Linear(t, 8), ExpertLinear(t, 1), ExpertLinear(t, 4), RotateAndStore(t)]),
-        .. ((DType[])[DType.F16, DType.BF16]).SelectMany(t => (KernelSpec[])[ConvertRows(t), RmsNorm(t), Activate(1, t), LinearTiles(t, 64), LinearTiles(t, 128)]),
+        .. ((DType[])[DType.F16, DType.BF16]).SelectMany(t => (KernelSpec[])[ConvertRows(t), LinearTiles(t, 64), LinearTiles(t, 128)]),
         .. Types.SelectMany(t => ((int[])[64, 80, 96, 128, 256]).Select(d => PagedAttention(t, d))),
         .. ((int[])[64, 80, 96, 128, 256]).SelectMany(d => (KernelSpec[])[PagedAttentionPrefill(d, 2, softCap: false), PagedAttentionPrefill(d, 2, softCap: true), PagedAttentionPrefill(d, 1, softCap: false)]),
         .. DecodeKernels(), .. SmallKernels(), Yardsticks.ReadRate, Yardsticks.StreamFloor(64), Yardsticks.StreamFloor(128),

@@ -21,11 +21,10 @@ internal readonly record struct DecodeVariant(int HeadDim, int Group, int KvType
 /// <summary>How decode attention uses a multiprocessor.</summary>
 /// <param name="RingKilobytes">On their way at once.</param>
 /// <param name="LeastUnits">Pages of a CTA at least, where splits are free.</param>
-/// <param name="Beside">Products before and behind it leave it room on their multiprocessors.</param>
-internal readonly record struct DecodeTuning(int RingKilobytes, int LeastUnits, bool Beside)
+internal readonly record struct DecodeTuning(int RingKilobytes, int LeastUnits)
 {
-    /// <summary>As measured on an H200 (benchmarks/results/step-h200.md): where few sequences are read, a ring of half the size leaves the products' weights their share.</summary>
-    public static DecodeTuning Default(int sequences) => new(sequences <= 4 ? 64 : 128, 8, Beside: false);
+    /// <summary>As measured on an H200 (benchmarks/results/step-h200.md): where few sequences are read, half the ring leaves the products' weights their share.</summary>
+    public static DecodeTuning Default(int sequences) => new(sequences <= 4 ? 64 : 128, 8);
 }
 
 /// <summary>Decode attention split over the context: one launch, a CTA for every multiprocessor. See paged_attention_decode.cu.</summary>
@@ -36,9 +35,6 @@ internal sealed class DecodeAttention
 
     /// <summary>Pages of a split where splits are fixed: 512 tokens.</summary>
     public const int FixedSplitPages = 32;
-
-    /// <summary>What the kernel has beside the layout.</summary>
-    private const int StaticBytes = 256;
 
     private const float Log2E = 1.4426950408889634f;
     private readonly CudaKernel _kernel;
@@ -55,9 +51,6 @@ internal sealed class DecodeAttention
     public DecodeVariant Variant { get; }
 
     public CudaKernel Kernel => _kernel;
-
-    /// <summary>Shared memory of a CTA with so many sequences.</summary>
-    public int SharedBytes(int sequences) => _layout.SharedBytes(sequences) + StaticBytes;
 
     public static KernelSpec Spec(DecodeVariant variant, int architecture, int sharedBytes) => Spec(variant, new DecodeLayout(variant, architecture, sharedBytes));
 

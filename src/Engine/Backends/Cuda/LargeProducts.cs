@@ -31,30 +31,7 @@ internal sealed unsafe class LargeProducts(CudaContext context, ICublasLt librar
     /// <param name="inputs">Inputs.</param>
     /// <param name="output">Where the first output of the first row goes.</param>
     /// <param name="rows">Rows.</param>
-    /// <param name="addScale">Not 0: the product times this is added to the output instead; only where there is no bias.</param>
-    public bool TryMultiply(CudaStream stream, DType type, nint x, Target target, int inputs, RowsView output, int rows, float addScale = 0)
-    {
-        if (PlanOf(type, x, target, inputs, output, rows) is not { } plan)
-        {
-            return false;
-        }
-
-        float alpha = addScale == 0 ? 1 : addScale, beta = addScale == 0 ? 0 : 1;
-        if (target.Bias != 0)
-        {
-            var bias = target.Bias;
-            Check(library.MatmulDescSetAttribute(plan.Description, BiasPointer, &bias, (nuint)sizeof(nint)));
-        }
-
-        var algorithm = plan.Algorithm;
-        Check(library.Matmul(_handle, plan.Description, &alpha, target.Weights, plan.Weights, x, plan.X, &beta, output.Data, plan.Output, output.Data, plan.Output, &algorithm, _workspace!.Value, (nuint)WorkspaceBytes, stream.Value));
-        return true;
-    }
-
-    /// <summary>Whether <see cref="TryMultiply"/> will take it.</summary>
-    public bool Offers(DType type, nint x, Target target, int inputs, RowsView output, int rows) => PlanOf(type, x, target, inputs, output, rows) is not null;
-
-    private Plan? PlanOf(DType type, nint x, Target target, int inputs, RowsView output, int rows)
+    public bool TryMultiply(CudaStream stream, DType type, nint x, Target target, int inputs, RowsView output, int rows)
     {
         var shape = new Shape(type, rows, target.Outputs, inputs, output.Stride, target.Bias != 0, Alignment(target.Weights), Alignment(x), Alignment(output.Data));
         if (!_plans.TryGetValue(shape, out var plan))
@@ -67,7 +44,21 @@ internal sealed unsafe class LargeProducts(CudaContext context, ICublasLt librar
             _plans[shape] = plan = Make(shape);
         }
 
-        return plan;
+        if (plan is null)
+        {
+            return false;
+        }
+
+        float one = 1, zero = 0;
+        if (target.Bias != 0)
+        {
+            var bias = target.Bias;
+            Check(library.MatmulDescSetAttribute(plan.Description, BiasPointer, &bias, (nuint)sizeof(nint)));
+        }
+
+        var algorithm = plan.Algorithm;
+        Check(library.Matmul(_handle, plan.Description, &one, target.Weights, plan.Weights, x, plan.X, &zero, output.Data, plan.Output, output.Data, plan.Output, &algorithm, _workspace!.Value, (nuint)WorkspaceBytes, stream.Value));
+        return true;
     }
 
     public void Dispose()

@@ -23,8 +23,7 @@ internal enum SmallMode
 /// <param name="Sixteen">Activations are of the weights' type, not float32.</param>
 /// <param name="KvType">Of the pages, for <see cref="SmallMode.Rotate"/>.</param>
 /// <param name="Kind">For <see cref="SmallMode.Gated"/>.</param>
-/// <param name="Beside">Shared memory that is left to a kernel of another kind on the same multiprocessor; 0: none.</param>
-internal readonly record struct SmallProduct(DType Type, int Rows, int Inputs, SmallMode Mode = SmallMode.Store, bool Normed = false, bool Sixteen = false, DType KvType = DType.BF16, ActivationKind Kind = default, int Beside = 0);
+internal readonly record struct SmallProduct(DType Type, int Rows, int Inputs, SmallMode Mode = SmallMode.Store, bool Normed = false, bool Sixteen = false, DType KvType = DType.BF16, ActivationKind Kind = default);
 
 /// <summary>How the kernel uses a multiprocessor.</summary>
 /// <param name="Stages">Slots of a warp's ring at most.</param>
@@ -83,12 +82,11 @@ internal sealed class LinearSmall(CudaContext context, KernelCache kernels, Cuda
     {
         // Half as much memory and more keeps two blocks of one kernel off a multiprocessor: that would leave another one idle.
         var least = whole / 2;
-        var available = whole - (product.Beside > 0 ? product.Beside + 1024 : 0);
-        var (chunk, split) = Cut(product.Inputs, product.Beside > 0 ? Math.Min(tuning.Chunk, 256) : tuning.Chunk);
+        var (chunk, split) = Cut(product.Inputs, tuning.Chunk);
         for (var stages = tuning.Stages; stages > 0; stages--)
         {
             var shared = Math.Max(Shared(product, stages, chunk, split), least);
-            if (shared <= available)
+            if (shared <= whole)
             {
                 var spec = new KernelSpec("linear_small", sizeof(LinearSmallParams), Threads)
                 {

@@ -45,5 +45,4 @@ internal static class CudaAttribute
     public const int FunctionLocalBytes = 3;
     public const int FunctionRegisters = 4;
     public const int FunctionMaxDynamicShared = 8;
-    public const int FunctionSharedCarveout = 9;
 }

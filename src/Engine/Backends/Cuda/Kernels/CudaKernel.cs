@@ -19,12 +19,6 @@ internal sealed unsafe class CudaKernel
         {
             context.Check(context.Driver.FunctionSetAttribute(function, CudaAttribute.FunctionMaxDynamicShared, spec.SharedBytes), $"'{spec.Variant}' was given {spec.SharedBytes} bytes of shared memory");
         }
-
-        // Kernels that overlap must agree on how a multiprocessor's memory is divided between cache and shared memory: it is divided anew only when nothing runs there.
-        if (spec.Overlaps)
-        {
-            context.Check(context.Driver.FunctionSetAttribute(function, CudaAttribute.FunctionSharedCarveout, 100), $"'{spec.Variant}' was given all shared memory");
-        }
     }
 
     public KernelSpec Spec { get; }

@@ -1,9 +1,8 @@
 // MODE 0: output = activation(x). 1: output = activation(x) * up, up `other` columns behind x in the same row. 2: output = x * activation(gate[column / span]).
-// Grid: (rows, columns / THREADS). Bytes: rows * columns * 8 (12 where gated). May be in place. Defines: MODE, TYPE of the output, whose stride is in elements.
+// Grid: (rows, columns / THREADS). Bytes: rows * columns * 8 (12 where gated). May be in place.
 #include "common.cuh"
 #include "dependency.cuh"
 #include "activation.cuh"
-#include "bf16.cuh"
 
 struct Params {
   RowsView x;
@@ -28,9 +27,5 @@ KERNEL activate_rows(const __grid_constant__ Params p) {
 #else
   v = x[i] * activate(p.activation, row_of(p.gate, blockIdx.x)[i / p.other]);
 #endif
-#if TYPE == TYPE_F32
   row_of(p.output, blockIdx.x)[i] = v;
-#else
-  reinterpret_cast<stored<TYPE>::type*>(p.output.data)[blockIdx.x * p.output.stride + i] = from_float<stored<TYPE>::type>(v);
-#endif
 }

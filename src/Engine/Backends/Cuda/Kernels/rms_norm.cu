@@ -1,7 +1,6 @@
 // residual += addend * scale (where there is an addend); output = x / sqrt(mean(x^2) + epsilon) * gain, for each of `groups` equal parts of a row.
-// Defines: TYPE of the output, whose stride is in elements. Grid: (rows, groups). Accumulator: float, in a fixed tree. Bytes: rows * columns * 8, with an addend 16. May be in place.
+// Grid: (rows, groups). Accumulator: float, in a fixed tree. Bytes: rows * columns * 8, with an addend 16. May be in place.
 #include "common.cuh"
-#include "bf16.cuh"
 #include "dependency.cuh"
 
 struct Params {
@@ -21,6 +20,7 @@ KERNEL rms_norm(const __grid_constant__ Params p) {
   dependency_begin();
   const long long part = (long long)blockIdx.y * p.columns;
   float* x = row_of(p.x, blockIdx.x) + part;
+  float* to = row_of(p.output, blockIdx.x) + part;
   const float* gain = p.gain + blockIdx.y * p.gain_stride;
   float sum = 0;
   if (p.addend.data != nullptr) {
@@ -34,10 +34,5 @@ KERNEL rms_norm(const __grid_constant__ Params p) {
     for (int i = threadIdx.x; i < p.columns; i += THREADS) sum = fmaf(x[i], x[i], sum);
   }
   const float factor = 1.0f / sqrtf(block_sum(sum) / p.columns + p.epsilon);
-#if TYPE == TYPE_F32
-  float* to = row_of(p.output, blockIdx.x) + part;
-#else
-  stored<TYPE>::type* to = reinterpret_cast<stored<TYPE>::type*>(p.output.data) + blockIdx.x * p.output.stride + part;
-#endif
-  for (int i = threadIdx.x; i < p.columns; i += THREADS) to[i] = from_float<stored<TYPE>::type>(x[i] * factor * gain[i]);
+  for (int i = threadIdx.x; i < p.columns; i += THREADS) to[i] = x[i] * factor * gain[i];
 }

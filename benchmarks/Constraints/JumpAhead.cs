@@ -7,7 +7,7 @@ using KvPrefetch.Engine.Text.Constraints;
 
 namespace KvPrefetch.Benchmarks.Constraints;
 
-/// <summary>What forced text and log-probabilities cost a real model: each pair of variants in turn, round by round, the median of the rounds' ratios.</summary>
+/// <summary>What forced text, log-probabilities and known beginnings of prompts cost or spare a real model: each pair of variants in turn, round by round, the median of the rounds' ratios.</summary>
 internal static class JumpAhead
 {
     private const string LongKeys = """
@@ -34,7 +34,47 @@ internal static class JumpAhead
 
         var free = new GenerationRequest { Prompt = prompt, MaxOutputTokens = 64, StopTokens = [], Sampling = new SamplingOptions { Temperature = 0 } };
         await CompareAsync(report, engine, "log-probabilities, 5 likeliest, free text", free, free with { Sampling = free.Sampling with { Logprobs = 5 } }, rounds).ConfigureAwait(false);
+        report.AppendLine().AppendLine("| prompt tokens | of them found | time to first token without, ms | with, ms | ratio (median of rounds) |").AppendLine("|---|---|---|---|---|");
+        foreach (var tokens in new[] { 256, 1024 })
+        {
+            await FirstTokenAsync(report, engine, tokens, rounds).ConfigureAwait(false);
+        }
+
         return report.ToString();
+    }
+
+    /// <summary>An agent's long instructions before a short question: another beginning each time, or always the same.</summary>
+    private static async Task FirstTokenAsync(StringBuilder report, LlmEngine engine, int tokens, int rounds)
+    {
+        var (first, second, ratios, found) = (new List<double>(), new List<double>(), new List<double>(), 0);
+        for (var round = -1; round < rounds; round++)
+        {
+            int[] Prompt(int beginning) => [.. engine.Tokenizer!.Encode($"Text {beginning}. ")[..2], .. Enumerable.Range(0, tokens - 18).Select(i => 1000 + (((i * 7919) + beginning) % 20_000)), .. Enumerable.Range(0, 16).Select(i => 2000 + i + (round * 16))];
+            var (without, _) = await TimeAsync(engine, Prompt(round + 100)).ConfigureAwait(false);
+            var (with, cached) = await TimeAsync(engine, Prompt(7)).ConfigureAwait(false);
+            if (round >= 0)
+            {
+                (found, _) = (cached, 0);
+                first.Add(without);
+                second.Add(with);
+                ratios.Add(without / with);
+            }
+        }
+
+        report.AppendLine(CultureInfo.InvariantCulture, $"| {tokens} | {found} | {Median(first):F1} | {Median(second):F1} | {Median(ratios):F1} |");
+
+        static async Task<(double Milliseconds, int Cached)> TimeAsync(LlmEngine engine, int[] prompt)
+        {
+            var generation = engine.Submit(new GenerationRequest { Prompt = prompt, MaxOutputTokens = 1, StopTokens = [], Sampling = new SamplingOptions { Temperature = 0 } });
+            await using (generation.ConfigureAwait(false))
+            {
+                await foreach (var _ in generation.ReadAllAsync().ConfigureAwait(false))
+                {
+                }
+
+                return (generation.TimeToFirstToken!.Value.TotalMilliseconds, generation.CachedPromptTokens);
+            }
+        }
     }
 
     private static async Task CompareAsync(StringBuilder report, LlmEngine engine, string name, GenerationRequest without, GenerationRequest with, int rounds)

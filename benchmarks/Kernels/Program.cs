@@ -1,5 +1,5 @@
-// dotnet run --project benchmarks/Kernels -c Release -- [--threads N] [--output FILE] [--paired | BenchmarkDotNet's own options, such as --filter '*Linear*']
-// --paired compares kinds of kernels within rounds; --step DIR takes decode steps of a model apart; the rest are BenchmarkDotNet's tables.
+// dotnet run --project benchmarks/Kernels -c Release -- [--threads N] [--output FILE] [--paired | --formats | --step DIR | BenchmarkDotNet's own options, such as --filter '*Linear*']
+// --paired compares kinds of kernels within rounds, --formats kinds of weights; --step DIR takes decode steps of a model apart; the rest are BenchmarkDotNet's tables.
 using System.Globalization;
 using System.Text;
 using BenchmarkDotNet.Columns;
@@ -23,9 +23,16 @@ Run.Threads = int.Parse(Take("--threads") ?? Environment.ProcessorCount.ToString
 var repository = Machine.Repository();
 var output = Take("--output") ?? Path.Combine(repository, "benchmarks", "results", "kernels.md");
 
-if (rest.Contains("--paired"))
+if (rest.Contains("--paired") || rest.Contains("--formats"))
 {
-    var table = PairedLinear.Run(Run.Threads) + $"\n## Packed weights\n\nSpeed beside bf16 in float32 arithmetic, [3072, 1536].\n\n{PairedPackings.Run(Run.Threads)}";
+    // --formats alone: that table to the console, nothing written.
+    var formats = PairedLinear.RunFormats(Run.Threads);
+    if (!rest.Contains("--paired"))
+    {
+        return;
+    }
+
+    var table = PairedLinear.Run(Run.Threads) + $"\n## Weights quantised while loading\n\n{formats}\n## Packed weights\n\nSpeed beside bf16 in float32 arithmetic, [3072, 1536].\n\n{PairedPackings.Run(Run.Threads)}";
     File.WriteAllText(Take("--output") ?? output.Replace("kernels.md", "arithmetic.md", StringComparison.Ordinal),
         $"# Products by arithmetic and kernels\n\nbf16 weights of SmolLM2-135M; medians of rounds in which all kinds run in turn. {Run.Threads} threads.\n\n{table.ReplaceLineEndings("\n")}\n- Machine: {Machine.Describe()}\n- Commit: {Machine.Commit(repository)}\n- Command: `dotnet run --project benchmarks/Kernels -c Release -- {string.Join(' ', args)}`\n");
     return;

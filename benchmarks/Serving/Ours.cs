@@ -28,6 +28,8 @@ internal static class Ours
     {
         Threads = settings.Threads,
         Arithmetic = settings.Arithmetic == "fast" ? Arithmetic.Fast : Arithmetic.Exact,
+        Weights = settings.Weights switch { "int8" => WeightFormat.Int8, "int4" => WeightFormat.Int4, _ => WeightFormat.AsStored },
+        PrefixCache = false, // each repetition computes its prompt
         KvCacheType = Enum.Parse<KvCacheType>(settings.Kv, ignoreCase: true),
     };
 

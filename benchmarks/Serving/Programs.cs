@@ -43,7 +43,7 @@ internal static class Programs
     }
 
     /// <summary>Milliseconds from starting samples/StreamingChat to its first character, with the same prompt.</summary>
-    public static double RunColdStart(Settings settings, string repository) => FirstCharacter(Sample(repository),
+    public static double RunColdStart(Settings settings, string repository) => FirstCharacter(settings.Chat ?? Sample(repository),
     [
         "--model", settings.Model, "--prompt-ids", string.Join(',', settings.Prompt(0)), "--ids", "--temperature", "0", "--max-tokens", "1",
         "--arithmetic", settings.Arithmetic, .. settings.Weights == "as-stored" ? Array.Empty<string>() : ["--weights", settings.Weights], "--threads", Whole(settings.Threads),

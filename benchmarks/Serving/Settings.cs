@@ -14,6 +14,7 @@ internal sealed record Settings
           --gguf FILE          the same weights for the peers
           --suite              all of it at once: contexts, sequences, start-up, memory, all weights and peers; writes cpu.md and cpu.svg
           --ik FOLDER          for the suite: ik_llama.cpp's folder with llama-bench and llama-cli
+          --chat FILE          for the suite: samples/StreamingChat as published; default: as built
           --gguf4 FILE         for the suite: the weights as Q4_1
           --threads N          default: all processors
           --prompt-tokens N    default 512
@@ -43,6 +44,7 @@ internal sealed record Settings
     public string? Output { get; init; }
     public bool Suite { get; init; }
     public string? Ik { get; init; }
+    public string? Chat { get; init; }
     public string Gguf4 { get; init; } = string.Empty;
 
     /// <summary>Prompt lengths that our child process measures one after the other.</summary>
@@ -80,6 +82,7 @@ internal sealed record Settings
             Kv = Word("--kv", "auto", "float32", "bfloat16", "int8"),
             Suite = given.Remove("--suite"),
             Ik = Text("--ik"),
+            Chat = Text("--chat"),
             Gguf4 = Text("--gguf4") ?? string.Empty,
             Contexts = [.. (Text("--contexts") ?? string.Empty).Split(',', StringSplitOptions.RemoveEmptyEntries).Select(c => int.Parse(c, CultureInfo.InvariantCulture))],
             Output = Text("--output"),

@@ -15,7 +15,7 @@ internal static class BackendChoice
             options.Threads,
             arithmetic: options.Arithmetic,
             kernels: options.CpuKernels == CpuKernels.Managed ? ProductKernels.Managed : ProductKernels.Auto,
-            cache: options.KvCacheType switch { KvCacheType.BFloat16 => DType.BF16, KvCacheType.Int8 => DType.I8, _ => DType.F32 });
+            cache: options.KvCacheType switch { KvCacheType.BFloat16 => DType.BF16, KvCacheType.Int8 => DType.I8, KvCacheType.Auto when options.Arithmetic == Arithmetic.Fast => DType.BF16, _ => DType.F32 });
         IBackend Cuda() => CudaBackend.Create(new CudaOptions
         {
             Device = options.DeviceIndex,

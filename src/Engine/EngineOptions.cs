@@ -44,7 +44,7 @@ public enum CpuKernels
 /// <summary>How keys and values are kept.</summary>
 public enum KvCacheType
 {
-    /// <summary>On the processor as float32, on a card as bfloat16.</summary>
+    /// <summary>As bfloat16 on a card and with <see cref="Arithmetic.Fast"/>, else as float32.</summary>
     Auto,
     /// <summary>Four bytes a number.</summary>
     Float32,
@@ -96,6 +96,10 @@ public sealed record EngineOptions
 
     /// <summary>Bytes of key-value cache; 0 plans from the memory that is free.</summary>
     public long KvCacheBytes { get; init; }
+
+    /// <summary>Keys and values of prompts and answers stay in the cache as long as there is room, and requests that begin with the same tokens use them. Not for models with windows or recurrent layers,
+    /// nor with positions that depend on a text's length, nor with <see cref="BatchInvariant"/>.</summary>
+    public bool PrefixCache { get; init; } = true;
 
     /// <summary>How keys and values are kept.</summary>
     public KvCacheType KvCacheType { get; init; }
@@ -166,6 +170,9 @@ public sealed record EngineStats
     public required long KvCacheBytes { get; init; }
     public required long PromptTokens { get; init; }
     public required long GeneratedTokens { get; init; }
+
+    /// <summary>Tokens of prompts whose keys and values were found in the cache; <see cref="PromptTokens"/> are those computed.</summary>
+    public required long PrefixHitTokens { get; init; }
     public required long Preemptions { get; init; }
     public required TimeSpan LoadTime { get; init; }
 

@@ -11,7 +11,7 @@ using KvPrefetch.Engine.Text.Tokenization;
 namespace KvPrefetch.Engine;
 
 /// <summary>What loading a folder gives; the engine owns it from then on.</summary>
-internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTemplate? ChatTemplate, Checkpoint Checkpoint, IBackend Backend, ModelRunner Runner, Sampler Sampler, SummarySampler? Summaries, MemoryPlan Plan, WeightsCache? Cache)
+internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTemplate? ChatTemplate, Checkpoint Checkpoint, IBackend Backend, ModelRunner Runner, Sampler Sampler, SummarySampler? Summaries, MemoryPlan Plan, WeightsCache? Cache, bool SharesPrefixes)
 {
     public static EngineParts Load(string path, EngineOptions options, Func<IBackend> createBackend, IProgress<ModelLoadProgress>? progress, CancellationToken cancellationToken)
     {
@@ -68,7 +68,11 @@ internal sealed record EngineParts(ModelInfo Model, Tokenizer? Tokenizer, ChatTe
         };
         Enter("Ready", 1);
         undo.Keep();
-        return new EngineParts(info, tokenizer, template, checkpoint, backend, runner, sampler, summaries, plan, cache);
+
+        // A window's pages are given back, and a state belongs to one place of a text: neither can be taken up in the middle.
+        // On a card a page's bits may depend on what ran beside it, which is what BatchInvariant excludes.
+        var sharesPrefixes = options is { PrefixCache: true, BatchInvariant: false } && plan.Layout.Windows is [0] && family.Shape.States.Count == 0 && !RopeParameters.DependOnLength(config.Text);
+        return new EngineParts(info, tokenizer, template, checkpoint, backend, runner, sampler, summaries, plan, cache, sharesPrefixes);
     }
 
     /// <summary>What the makers recommend; where they are silent, plain sampling. Explicit greedy (do_sample false) is not taken over: this engine samples unless asked otherwise.</summary>

@@ -30,6 +30,7 @@ public sealed class Generation : IAsyncDisposable, IDisposable
     private int _generated;
     private int _finish = -1;
     private int _published;
+    private int _cached;
 
     internal Generation(Pump pump, Sequence sequence, StreamingDetokenizer? detokenizer, IReadOnlyList<string> stopStrings)
     {
@@ -46,7 +47,7 @@ public sealed class Generation : IAsyncDisposable, IDisposable
     public int PromptTokens { get; }
 
     /// <summary>Prompt tokens whose keys and values were found in the cache.</summary>
-    public int CachedPromptTokens => 0;
+    public int CachedPromptTokens => Volatile.Read(ref _cached);
 
     /// <summary>Tokens read so far, the one that ended the answer included.</summary>
     public int GeneratedTokens => Volatile.Read(ref _generated);
@@ -87,7 +88,14 @@ public sealed class Generation : IAsyncDisposable, IDisposable
     }
 
     /// <summary>Pump thread: the request is in the batch. A request that was preempted started long ago.</summary>
-    internal void Start() => Interlocked.CompareExchange(ref _started, Stopwatch.GetTimestamp(), 0);
+    internal void Start()
+    {
+        if (_started == 0)
+        {
+            Volatile.Write(ref _cached, Sequence.CachedTokens);
+            Volatile.Write(ref _started, Stopwatch.GetTimestamp());
+        }
+    }
 
     /// <summary>Pump thread: generated tokens that the consumer was not told of.</summary>
     internal int Unpublished => Sequence.GeneratedCount - _published;

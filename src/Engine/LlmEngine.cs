@@ -1,4 +1,7 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Checkpoints;
 using KvPrefetch.Engine.Execution;
@@ -52,6 +55,9 @@ public sealed record GenerationRequest
     /// Text that it forces is taken without running the model for each token, in the tokens that the model's tokenizer makes of it, unless log-probabilities are asked for.</summary>
     public Grammar? Grammar { get; init; }
 
+    /// <summary>Only requests of the same salt use each other's keys and values; null is a salt too. For callers who must not learn, by the time an answer takes, what others have asked.</summary>
+    public string? CacheSalt { get; init; }
+
     /// <summary>Text that the grammar forces is taken without asking the model for each of its tokens. The answer is the same without; it only takes longer.</summary>
     internal bool JumpsAhead { get; init; } = true;
 }
@@ -75,7 +81,7 @@ public sealed class LlmEngine : IDisposable
     {
         (_backend, _checkpoint, _cache, _runner, _summaries, _plan, _loadTime) = (parts.Backend, parts.Checkpoint, parts.Cache, parts.Runner, parts.Summaries, parts.Plan, loadTime);
         (Model, Tokenizer, ChatTemplate) = (parts.Model, parts.Tokenizer, parts.ChatTemplate);
-        _pools = [.. _plan.Layout.Windows.Select((window, group) => new PagePool(_plan.Pages[group], MemoryPlan.PageSize, window))];
+        _pools = [.. _plan.Layout.Windows.Select((window, group) => new PagePool(_plan.Pages[group], MemoryPlan.PageSize, window, parts.SharesPrefixes))];
         _pump = new Pump(new Scheduler(_pools, _plan.Sequences, options.MaxBatchTokens), _runner, parts.Sampler, parts.Summaries, options.MaxBatchSequences, options.MaxQueue);
     }
 
@@ -99,6 +105,7 @@ public sealed class LlmEngine : IDisposable
         KvCacheBytes = _plan.Bytes,
         PromptTokens = _pump.PromptTokens,
         GeneratedTokens = _pump.GeneratedTokens,
+        PrefixHitTokens = _pump.PrefixHitTokens,
         Preemptions = _pump.Preemptions,
         LoadTime = _loadTime,
         Device = BackendChoice.Device(_backend),
@@ -169,12 +176,15 @@ public sealed class LlmEngine : IDisposable
 
         var sequence = new Sequence(Interlocked.Increment(ref _lastId), request.Prompt.Span, maxTokens, request.Sampling, [.. stopTokens])
         {
+            CacheSalt = Salt(request.CacheSalt),
             Constraint = request.Grammar is { } grammar ? new GrammarConstraint(grammar.Start(Tokenizer!), stopTokens, request.JumpsAhead && request.Sampling.Logprobs is null) : null,
         };
         var generation = new Generation(_pump, sequence, Tokenizer?.CreateDetokenizer(), [.. request.StopStrings]);
         _pump.Submit(generation);
         return generation;
     }
+
+    private static ulong Salt(string? salt) => salt is null ? 0 : BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(MemoryMarshal.AsBytes(salt.AsSpan())));
 
     /// <summary>Ends all requests with <see cref="ObjectDisposedException"/> and frees the model. May be called at any time, twice too.</summary>
     public void Dispose()

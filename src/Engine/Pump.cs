@@ -47,6 +47,7 @@ internal sealed class Pump : IDisposable
     public int Running => _scheduler.RunningCount;
     public int Waiting => Math.Max(0, Volatile.Read(ref _liveCount) - _scheduler.RunningCount);
     public long Preemptions => _scheduler.Preemptions;
+    public long PrefixHitTokens => _scheduler.PrefixHitTokens;
 
     /// <summary>Sequences of the last step; 0 while idle.</summary>
     public int BatchSequences => Volatile.Read(ref _batchSequences);
@@ -154,17 +155,13 @@ internal sealed class Pump : IDisposable
         PublishEnded();
     }
 
-    /// <summary>Whoever is computed on for the first time has left the queue.</summary>
+    /// <summary>Whoever is computed on has left the queue.</summary>
     private void Start(Batch batch)
     {
         Volatile.Write(ref _batchSequences, batch.Count);
         for (var i = 0; i < batch.Count; i++)
         {
-            ref readonly var item = ref batch[i];
-            if (item.Start == 0)
-            {
-                _live[item.Sequence].Start();
-            }
+            _live[batch[i].Sequence].Start();
         }
     }
 

@@ -22,6 +22,15 @@ internal static class AdditionalValues
         return ToNumber(value) is { } number ? (float)number : throw Refusal.Of(name, $"{name} must be a number; it is {Describe(value)}.");
     }
 
+    public static string? Text(AdditionalPropertiesDictionary? properties, string name) => Find(properties, name) switch
+    {
+        null => null,
+        string text => text,
+        JsonElement { ValueKind: JsonValueKind.String } element => element.GetString(),
+        JsonValue node when node.GetValueKind() == JsonValueKind.String => node.GetValue<string>(),
+        var value => throw Refusal.Of(name, $"{name} must be text; it is {Describe(value)}."),
+    };
+
     /// <summary>True where the entry asks for something: true, or a number other than 0.</summary>
     public static bool Asked(IReadOnlyDictionary<string, object?>? properties, string name) => Find(properties, name) switch
     {

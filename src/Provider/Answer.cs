@@ -16,7 +16,7 @@ internal sealed class Answer : IDisposable
     private readonly StopStrings _stops;
     private readonly List<int> _generated = [];
     private readonly List<AnswerPart> _parts = [];
-    private readonly int _cached;
+    private int _cached = -1;
     private Generation _generation;
     private Generation? _next;
     private int _injected;
@@ -29,7 +29,7 @@ internal sealed class Answer : IDisposable
     {
         (_engine, _plan, _modelId) = (engine, plan, modelId);
         var request = plan.Request;
-        if (plan.Format.Reasons || plan.Tools.Declarations is not null)
+        if (plan.Format.HasParts || plan.Tools.Declarations is not null)
         {
             var reader = plan.Format.CreateReader(plan.Tools.Tools, plan.Tools.Declarations is not null, plan.Prompt.InSection, plan.Prompt.Tail);
             _reader = plan.Format.Read(reader);
@@ -41,7 +41,6 @@ internal sealed class Answer : IDisposable
         Logprobs = request.Sampling.Logprobs is null ? null : new AnswerLogprobs(engine.Tokenizer!);
         _stops = new StopStrings(_reader is null ? [] : plan.Request.StopStrings);
         _generation = engine.Submit(request);
-        _cached = _generation.CachedPromptTokens;
     }
 
     /// <summary>Why it ended; set once everything was read.</summary>
@@ -58,7 +57,7 @@ internal sealed class Answer : IDisposable
         InputTokenCount = _plan.Prompt.Tokens.Length,
         OutputTokenCount = _generated.Count + _injected,
         TotalTokenCount = (long)_plan.Prompt.Tokens.Length + _generated.Count + _injected,
-        CachedInputTokenCount = _cached,
+        CachedInputTokenCount = Math.Max(0, _cached),
         ReasoningTokenCount = _reasoningTokens,
     };
 
@@ -71,6 +70,7 @@ internal sealed class Answer : IDisposable
             await foreach (var piece in _generation.ReadAllAsync(cancellationToken).ConfigureAwait(false))
             {
                 Take(piece);
+                _cached = _cached < 0 ? _generation.CachedPromptTokens : _cached;
                 _next = IsOutOfReasoning ? Reclosed() : null;
                 foreach (var content in Contents())
                 {

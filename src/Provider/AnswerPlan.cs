@@ -40,6 +40,7 @@ internal sealed record AnswerPlan(GenerationRequest Request, AnswerFormat Format
         {
             Prompt = prompt.Tokens,
             Grammar = Constraint(mayReason: !reasoning.Off),
+            CacheSalt = asked.CacheSalt,
             MaxOutputTokens = asked.MaxOutputTokens,
             Sampling = asked.ToSampling(engine.Model.SamplingDefaults),
             StopTokens = format.StopTokens,

@@ -29,7 +29,7 @@ internal sealed partial class EngineHost : IDisposable
         _logger = logger;
         _disposed = _disposal.Token;
         ModelId = _options.EffectiveModelId;
-        Folder = Path.GetFullPath(_options.Model);
+        Folder = _options.Folder;
         Telemetry.Observe(this);
     }
 
@@ -142,7 +142,7 @@ internal sealed partial class EngineHost : IDisposable
             activity?.SetTag(Telemetry.ModelTag, ModelId);
             var options = _options!;
             LogLoading(ModelId);
-            engine = LlmEngine.Load(options.Model, options.ToEngineOptions(LogInformation), new Broadcast(this), _disposed);
+            engine = LlmEngine.Load(Folder!, options.ToEngineOptions(LogInformation), new Broadcast(this), _disposed);
             var loaded = new LoadedEngine(engine, PromptFormat.For(engine, LogInformation));
             lock (_gate)
             {

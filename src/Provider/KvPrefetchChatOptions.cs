@@ -38,6 +38,9 @@ public sealed record KvPrefetchChatOptions
     /// <see cref="KvPrefetch.Engine.Requests.TokenLogprobs"/>.</summary>
     public int? TopLogprobs { get; init; }
 
+    /// <summary>Only requests of the same salt use each other's keys and values: for those who must not learn, by the time an answer takes, what others have asked. AdditionalProperties: <c>cache_salt</c>.</summary>
+    public string? CacheSalt { get; init; }
+
     /// <summary>Tokens to generate at most; null goes on to the end of the context.</summary>
     public int? MaxOutputTokens { get; init; }
 

@@ -14,12 +14,13 @@ public enum WarmUpMode
     FirstRequest,
 }
 
-/// <summary>Which model a client runs, and how. Only <see cref="Model"/> must be given.</summary>
+/// <summary>Which model a client runs, and how.</summary>
 public sealed class KvPrefetchOptions : IValidatableObject
 {
-    /// <summary>Path of a Hugging Face folder: config.json, tokenizer.json and safetensors files, as published.</summary>
-    [Required(ErrorMessage = "not set; give the path of a Hugging Face folder (config.json, tokenizer.json and *.safetensors, as published).")]
-    public string Model { get; set; } = "";
+    /// <summary>Path of a Hugging Face folder (config.json, tokenizer.json and safetensors files, as published), or its name where it lies in <c>models</c> beside the application.
+    /// The default, <c>tiny-chat</c>, is brought by the package KvPrefetch.AI.TinyChat.</summary>
+    [Required(ErrorMessage = "not set; " + ModelPlace.Advice + ".")]
+    public string Model { get; set; } = ModelPlace.Default;
 
     /// <summary>The name that responses carry and that ChatOptions.ModelId is compared with; null takes the folder's.</summary>
     public string? ModelId { get; set; }
@@ -54,6 +55,9 @@ public sealed class KvPrefetchOptions : IValidatableObject
     [Bounds(0, long.MaxValue, "bytes of key-value cache; 0 plans from the memory that is free")]
     public long KvCacheBytes { get; set; }
 
+    /// <summary>Requests that begin with the same tokens use each other's keys and values (instructions, tools, earlier turns), as long as they are in the cache.</summary>
+    public bool PrefixCache { get; set; } = true;
+
     /// <summary>How keys and values are kept.</summary>
     public KvCacheType KvCacheType { get; set; }
 
@@ -74,10 +78,9 @@ public sealed class KvPrefetchOptions : IValidatableObject
 
     IEnumerable<ValidationResult> IValidatableObject.Validate(ValidationContext validationContext)
     {
-        if (!string.IsNullOrWhiteSpace(Model) && !File.Exists(Path.Combine(Model, "config.json")))
+        if (!string.IsNullOrWhiteSpace(Model) && ModelPlace.Missing(Model, AppContext.BaseDirectory) is { } missing)
         {
-            var wrong = Directory.Exists(Model) ? "has no config.json" : "is not a folder";
-            yield return new ValidationResult($"{Quoted.Text(Model)} {wrong}; give the path of a Hugging Face folder (config.json, tokenizer.json and *.safetensors, as published).", [nameof(Model)]);
+            yield return new ValidationResult(missing, [nameof(Model)]);
         }
 
         if (ModelId is not null && string.IsNullOrWhiteSpace(ModelId))
@@ -118,7 +121,10 @@ public sealed class KvPrefetchOptions : IValidatableObject
 
     internal KvPrefetchOptions Copy() => (KvPrefetchOptions)MemberwiseClone();
 
-    internal string EffectiveModelId => ModelId ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Model)));
+    /// <summary>Full path of the model's folder.</summary>
+    internal string Folder => Path.GetFullPath(ModelPlace.Find(Model, AppContext.BaseDirectory));
+
+    internal string EffectiveModelId => ModelId ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Folder));
 
     internal EngineOptions ToEngineOptions(Action<string> log) => new()
     {
@@ -130,6 +136,7 @@ public sealed class KvPrefetchOptions : IValidatableObject
         Threads = Threads,
         ContextLength = ContextLength,
         KvCacheBytes = KvCacheBytes,
+        PrefixCache = PrefixCache,
         KvCacheType = KvCacheType,
         MaxBatchSequences = MaxBatchSequences,
         MaxBatchTokens = MaxBatchTokens,

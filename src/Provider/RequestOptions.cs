@@ -39,6 +39,7 @@ internal static class RequestOptions
             RepetitionPenalty = own.RepetitionPenalty ?? AdditionalValues.Number(more, "repetition_penalty"),
             LogitBias = AdditionalValues.Snapshot(own.LogitBias, "logit_bias") ?? AdditionalValues.LogitBias(more, "logit_bias"),
             Seed = own.Seed ?? (ulong?)options.Seed,
+            CacheSalt = own.CacheSalt ?? AdditionalValues.Text(more, "cache_salt"),
             TopLogprobs = own.TopLogprobs ?? TopLogprobs(more),
             MaxOutputTokens = own.MaxOutputTokens ?? options.MaxOutputTokens,
             MaxReasoningTokens = own.MaxReasoningTokens ?? Whole(more, "thinking_budget"),

@@ -9,6 +9,7 @@ public class PublicSurfaceTests
     [Theory]
     [InlineData("KvPrefetch.Engine")]
     [InlineData("KvPrefetch.AI")]
+    [InlineData("KvPrefetch.AI.TinyChat")]
     public void The_public_surface_is_the_approved_one(string assembly)
     {
         if (TestAssets.Repository is null)

@@ -38,6 +38,7 @@ public partial class ReferenceTests
     [Theory]
     [InlineData("src/Engine/KvPrefetch.Engine.csproj")]
     [InlineData("src/Provider/KvPrefetch.AI.csproj")]
+    [InlineData("src/TinyChat/KvPrefetch.AI.TinyChat.csproj")]
     public void A_shipped_project_asks_for_no_package_that_is_not_allowed(string project)
     {
         var allowed = project.Contains("Engine", StringComparison.Ordinal) ? EngineMayUse : ProviderMayUse;

@@ -26,6 +26,9 @@ public sealed class InstructionSetTests(ITestOutputHelper output)
         start.ArgumentList.Add(typeof(CpuOneThreadConformance).FullName!);
         start.ArgumentList.Add("-class");
         start.ArgumentList.Add(typeof(CpuFastConformance).FullName!);
+        start.ArgumentList.Add("-class");
+        start.ArgumentList.Add(typeof(GroupedKernelTests).FullName!);
+        start.Environment[GroupedKernelTests.BitsVariable] = GroupedKernelTests.Bits();
         foreach (var name in switches)
         {
             start.Environment[name] = "0";

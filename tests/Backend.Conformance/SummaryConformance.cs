@@ -44,13 +44,13 @@ public abstract partial class BackendConformance
 
         var (expected, actual) = (new int[0], new int[0]);
         LogitSummary? layout = null;
-        foreach (var backend in (IBackend[])[_reference!, Backend])
+        foreach (var backend in (IBackend[])[Reference, Backend])
         {
             var summary = layout = new LogitSummary(backend, Rows + 1, vocabulary);
             backend.Upload(settings, summary.Settings);
             backend.Summarise(Upload(backend, x, Rows, vocabulary), summary, Rows, draws: true);
             var result = backend.DownloadInts(summary.Results, summary.Body(Rows)).ToArray();
-            (expected, actual) = backend == _reference ? (result, actual) : (expected, result);
+            (expected, actual) = backend == Reference ? (result, actual) : (expected, result);
         }
 
         for (var row = 0; row < Rows; row++)

@@ -78,7 +78,7 @@ public sealed class RegistrationTests : IDisposable
     public async Task Wrong_options_stop_the_host_at_its_start_with_a_message_that_says_what_to_do(bool keyed)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new());
-        void Configure(KvPrefetchOptions options) => options.MaxQueue = -1;
+        void Configure(KvPrefetchOptions options) => (options.Model, options.MaxQueue) = ("", -1);
         _ = keyed ? builder.Services.AddKvPrefetchChatClient("fast", Configure) : builder.Services.AddKvPrefetchChatClient(Configure);
         using var host = builder.Build();
         var error = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(TestContext.Current.CancellationToken));
@@ -126,7 +126,7 @@ public sealed class RegistrationTests : IDisposable
     [Fact]
     public void Wrong_options_are_refused_by_the_constructor()
     {
-        Assert.Throws<OptionsValidationException>(() => new KvPrefetchChatClient(new KvPrefetchOptions()));
+        Assert.Throws<OptionsValidationException>(() => new KvPrefetchChatClient(new KvPrefetchOptions { Model = "" }));
         Assert.Throws<ArgumentNullException>("options", () => new KvPrefetchChatClient((KvPrefetchOptions)null!));
         Assert.Throws<ArgumentNullException>("engine", () => new KvPrefetchChatClient((LlmEngine)null!));
     }

@@ -156,6 +156,8 @@ public sealed class RequestOptionsTests
 
     public static TheoryData<string, ChatOptions> OutOfRange => new()
     {
+        { "cache_salt", With("cache_salt", 5) },
+        { "top_logprobs", With("top_logprobs", 1_000_000) }, // CR12
         { "top_logprobs", With("top_logprobs", 21) },
         { "top_logprobs", With("top_logprobs", -1) },
         { "top_logprobs", With("top_logprobs", "many") },

@@ -140,25 +140,50 @@ public sealed class ToolCallingTests : IDisposable
     }
 
     [Fact]
-    public async Task Sixty_four_conversations_with_tools_answer_together_as_they_do_alone()
+    public async Task Tools_that_are_not_to_be_called_are_shown_all_the_same()
     {
-        async Task<string> Ask(int seed)
-        {
-            var response = await _client.GetResponseAsync(Chat.User("Weather " + seed + "?"), With(seed % 2 == 0 ? ChatToolMode.RequireAny : ChatToolMode.Auto, seed, Weather, Now) is var o && seed % 2 == 1 ? Short(o) : With(ChatToolMode.RequireAny, seed, Weather, Now));
-            return response.FinishReason + response.Text + string.Concat(response.Messages.Single().Contents.OfType<FunctionCallContent>().Select(c => c.Name + JsonSerializer.Serialize(c.Arguments)));
-        }
+        var none = await _client.GetResponseAsync(Chat.User("Weather?"), With(ChatToolMode.None, 1, Weather, Now) is var o ? Short(o) : null);
+        var without = await _client.GetResponseAsync(Chat.User("Weather?"), new ChatOptions { Seed = 1, MaxOutputTokens = 24 });
+        Assert.Empty(none.Messages.Single().Contents.OfType<FunctionCallContent>());
+        Assert.True(none.Usage!.InputTokenCount > without.Usage!.InputTokenCount + 50);
+    }
 
-        static ChatOptions Short(ChatOptions options)
-        {
-            options.MaxOutputTokens = 24;
-            return options;
-        }
-
-        var together = await Task.WhenAll(Enumerable.Range(0, 64).Select(seed => Task.Run(() => Ask(seed))));
+    [Fact]
+    public async Task Sixty_four_conversations_with_tools_and_schemas_answer_together_and_preempted_as_they_do_alone()
+    {
+        var alone = new List<string>();
         for (var seed = 0; seed < 64; seed++)
         {
-            Assert.Equal(await Ask(seed), together[seed]);
+            alone.Add(await AskAsync(_client, seed));
         }
+
+        Assert.Equal(alone, await Task.WhenAll(Enumerable.Range(0, 64).Select(seed => Task.Run(() => AskAsync(_client, seed)))));
+
+        // Room for a few: the others wait, or give up their pages and compute them again.
+        var options = Chat.Options(_model);
+        (options.KvCacheBytes, options.ContextLength, options.PrefixCache) = (120 * 16 * 768, 1500, false);
+        using var tight = new KvPrefetchChatClient(options);
+        Assert.Equal(alone, await Task.WhenAll(Enumerable.Range(0, 64).Select(seed => Task.Run(() => AskAsync(tight, seed)))));
+        Assert.True(tight.GetService<LlmEngine>()!.Stats.Preemptions > 0);
+        await Chat.IdleAsync(tight.GetService<LlmEngine>()!);
+    }
+
+    private static async Task<string> AskAsync(KvPrefetchChatClient client, int seed)
+    {
+        var options = (seed % 3) switch
+        {
+            0 => With(ChatToolMode.RequireAny, seed, Weather, Now),
+            1 => Short(With(ChatToolMode.Auto, seed, Weather, Now)),
+            _ => new ChatOptions { Seed = seed, Temperature = 1, MaxOutputTokens = 200, ResponseFormat = ChatResponseFormat.ForJsonSchema(Weather.JsonSchema) },
+        };
+        var response = await client.GetResponseAsync(Chat.User("Weather " + seed + "?"), options);
+        return response.FinishReason + response.Text + string.Concat(response.Messages.Single().Contents.OfType<FunctionCallContent>().Select(c => c.Name + JsonSerializer.Serialize(c.Arguments)));
+    }
+
+    private static ChatOptions Short(ChatOptions options)
+    {
+        options.MaxOutputTokens = 24;
+        return options;
     }
 
     private static void Fits(FunctionCallContent call)

@@ -8,6 +8,7 @@ namespace KvPrefetch.Tests.Simulation;
 /// layers of a real model depend on all earlier keys and values in the same way). The state is a hash of all tokens so far, as a recurrent layer would keep it: it starts from zero
 /// where a sequence does, whatever lies in the slot. The next token is a hash of all records, again as read from the pages, and of the state.
 /// A model with a window has a second group of layers: there the record of a token hashes it and the records in its window, read from pages of their own, and so does the next token.
+/// Without slots there is no state: what pages say is all, and pages may be shared.
 /// A wrong page table, a page freed too early, a chunk that starts at the wrong place, a slot that two share or another request's data changes tokens from that step on.
 /// </summary>
 internal sealed class HashModel(int pages, int pageSize, int slots, int vocabulary, int window = 0, int windowPages = 0)
@@ -24,7 +25,7 @@ internal sealed class HashModel(int pages, int pageSize, int slots, int vocabula
         var tokens = sequence.Tokens;
         var table = sequence.Pages;
         var record = start == 0 ? 0 : _slots[(table[(start - 1) / pageSize] * pageSize) + ((start - 1) % pageSize)];
-        var state = start == 0 ? 0 : _states[sequence.Slot];
+        var state = start == 0 || slots == 0 ? 0 : _states[sequence.Slot];
         for (var t = start; t < start + count; t++)
         {
             state = State(state, tokens[t]);
@@ -36,7 +37,10 @@ internal sealed class HashModel(int pages, int pageSize, int slots, int vocabula
             }
         }
 
-        _states[sequence.Slot] = state;
+        if (slots > 0)
+        {
+            _states[sequence.Slot] = state;
+        }
     }
 
     /// <summary>The token after the first <paramref name="count"/>, and the hash that decides it.</summary>
@@ -52,7 +56,7 @@ internal sealed class HashModel(int pages, int pageSize, int slots, int vocabula
             }
         }
 
-        hash = Fold(window > 0 ? Fold(hash, Seen(sequence, count)) : hash, _states[sequence.Slot]);
+        hash = Fold(window > 0 ? Fold(hash, Seen(sequence, count)) : hash, slots > 0 ? _states[sequence.Slot] : 0);
         return (Token(hash, vocabulary), hash);
     }
 
@@ -97,7 +101,7 @@ internal sealed class HashModel(int pages, int pageSize, int slots, int vocabula
     private static int Token(ulong hash, int vocabulary) => (int)(Rng.Mix(hash) % (ulong)vocabulary);
 
     /// <summary>What the model says, computed from the tokens alone: no pages, no slots, no engine.</summary>
-    internal sealed class Oracle(int vocabulary, int window = 0)
+    internal sealed class Oracle(int vocabulary, int window = 0, bool hasStates = true)
     {
         private readonly List<ulong> _windowed = [];
         private ulong _record;
@@ -124,7 +128,7 @@ internal sealed class HashModel(int pages, int pageSize, int slots, int vocabula
         {
             _record = Record(_record, token, _count++);
             _records = Fold(_records, _record);
-            _state = State(_state, token);
+            _state = hasStates ? State(_state, token) : 0;
             if (window > 0)
             {
                 _windowed.Add(Record(Seen(_count - 1), token, _count - 1));

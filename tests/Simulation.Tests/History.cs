@@ -18,7 +18,7 @@ internal enum EventKind
 internal readonly record struct Event(int Request, EventKind Kind, int Value = 0, FinishReason Reason = default);
 
 /// <summary>What a request was, for the checker.</summary>
-internal sealed record RequestFacts(int[] Prompt, int MaxTokens, int[] StopTokens, int Window = 0);
+internal sealed record RequestFacts(int[] Prompt, int MaxTokens, int[] StopTokens, int Window = 0, bool HasStates = true);
 
 /// <summary>Judges a log of events without knowing the scheduler: every request is submitted, then gives a prefix of the tokens that the oracle says, then ends
 /// exactly once for a reason that the log bears out; nothing comes after.</summary>
@@ -77,7 +77,7 @@ internal static class History
 
         public State(RequestFacts request)
         {
-            (_request, _oracle) = (request, new HashModel.Oracle(Scenario.Vocabulary, request.Window));
+            (_request, _oracle) = (request, new HashModel.Oracle(Scenario.Vocabulary, request.Window, request.HasStates));
             Array.ForEach(request.Prompt, _oracle.Append);
         }
 

@@ -47,7 +47,7 @@ internal sealed class Invariants(PagePool pool, PagePool? windowed, Scheduler sc
                 return $"sequence {s.Id} runs with {s.Computed} of {s.Count} tokens computed, {s.MaxTokens} allowed, finish {s.Finish}";
             }
 
-            if (s.Pages.Length != pool.PagesFor(s.Computed))
+            if (s.Pages.Length != pool.PagesFor(s.Computed) || s.Pages.ToArray().Distinct().Count() != s.Pages.Length)
             {
                 return $"sequence {s.Id} has {s.Pages.Length} pages for {s.Computed} tokens";
             }
@@ -93,6 +93,8 @@ internal sealed class Invariants(PagePool pool, PagePool? windowed, Scheduler sc
             {
                 return $"free page {page} is in use, or free twice";
             }
+
+            _uses[page] = -1;
         }
 
         if (held + pool.FreeCount != pool.TotalCount)
@@ -100,9 +102,18 @@ internal sealed class Invariants(PagePool pool, PagePool? windowed, Scheduler sc
             return $"{held} pages held and {pool.FreeCount} free are not {pool.TotalCount}";
         }
 
-        if (Array.Exists(_uses, uses => uses != 1))
+        for (var page = 0; page < _uses.Length; page++)
         {
-            return $"page {Array.FindIndex(_uses, uses => uses != 1)} is used {Array.Find(_uses, uses => uses != 1)} times";
+            // A page that nobody holds and that is not free has a text that can be found.
+            if (Math.Max(0, _uses[page]) != pool.Holders(page) || (_uses[page] == 0 && !pool.SharesPrefixes) || (_uses[page] > 1 && !pool.SharesPrefixes))
+            {
+                return $"page {page} is used {_uses[page]} times, and the pool counts {pool.Holders(page)}";
+            }
+        }
+
+        if (Array.FindAll(_uses, uses => uses == 0).Length > pool.CachedCount)
+        {
+            return $"{Array.FindAll(_uses, uses => uses == 0).Length} pages are not held and not free, and {pool.CachedCount} can be found";
         }
 
         if (running != scheduler.RunningCount || alive.Count - running != scheduler.WaitingCount || running > maxRunning)

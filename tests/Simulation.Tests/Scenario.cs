@@ -25,6 +25,12 @@ internal sealed record Scenario
     public required double FailRate { get; init; }
     public required double MidStepRate { get; init; }
 
+    /// <summary>Pages are shared by those who begin alike; not in a model with windows or states.</summary>
+    public required bool SharesPrefixes { get; init; }
+
+    /// <summary>How often a prompt goes on from another request's text, or from its beginning.</summary>
+    public required double ContinueRate { get; init; }
+
     /// <summary>How often a sampled token is followed by some that are certain without the model.</summary>
     public required double ForceRate { get; init; }
     public required int Steps { get; init; }
@@ -34,7 +40,8 @@ internal sealed record Scenario
         double Fault(double most) => rng.Chance(1 / 3.0) ? 0 : most * rng.Next(1000) / 1000;
         var pages = rng.Chance(0.5) ? rng.Between(2, 64) : rng.Between(2, 16);
         var pageSize = rng.Between(1, 16);
-        var window = rng.Chance(0.4) ? 0 : rng.Between(1, 40);
+        var sharesPrefixes = rng.Chance(0.5);
+        var window = sharesPrefixes || rng.Chance(0.4) ? 0 : rng.Between(1, 40);
         return new Scenario
         {
             Pages = pages,
@@ -54,6 +61,8 @@ internal sealed record Scenario
             FailRate = Fault(0.05),
             MidStepRate = Fault(0.1),
             ForceRate = Fault(0.5),
+            SharesPrefixes = sharesPrefixes,
+            ContinueRate = Fault(0.8),
             Steps = rng.Between(100, 400),
         };
     }

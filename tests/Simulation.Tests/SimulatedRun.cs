@@ -24,6 +24,9 @@ internal enum Bug
     TokensOfTwoRequestsExchanged,
     RequestDropped,
     CancelIgnored,
+
+    /// <summary>What lies in a page that can still be found is overwritten.</summary>
+    CachedPageOverwritten,
 }
 
 internal sealed class SimulationFailedException(string message, Exception? inner = null) : Exception(message, inner);
@@ -59,10 +62,10 @@ internal sealed class SimulatedRun
         (_seed, _bug, _checksInvariants) = (seed, bug, checksInvariants);
         _rng = new Rng(seed);
         Scenario = scenario ?? Scenario.From(_rng);
-        _pool = new PagePool(Scenario.Pages, Scenario.PageSize);
+        _pool = new PagePool(Scenario.Pages, Scenario.PageSize, sharesPrefixes: Scenario.SharesPrefixes);
         _windowed = Scenario.Window == 0 ? null : new PagePool(Scenario.WindowPages, Scenario.PageSize, Scenario.Window);
         _scheduler = new Scheduler(_windowed is null ? [_pool] : [_pool, _windowed], Scenario.MaxSequences, Scenario.MaxBatchTokens);
-        _model = new HashModel(Scenario.Pages, Scenario.PageSize, Math.Min(Scenario.MaxSequences, Scenario.MaxBatchTokens), Scenario.Vocabulary, Scenario.Window, Scenario.WindowPages);
+        _model = new HashModel(Scenario.Pages, Scenario.PageSize, Scenario.SharesPrefixes ? 0 : Math.Min(Scenario.MaxSequences, Scenario.MaxBatchTokens), Scenario.Vocabulary, Scenario.Window, Scenario.WindowPages);
         var maxRunning = Math.Min(Scenario.MaxSequences, Scenario.MaxBatchTokens);
         _invariants = new Invariants(_pool, _windowed, _scheduler, maxRunning);
         _tokens = new int[maxRunning];
@@ -73,6 +76,8 @@ internal sealed class SimulatedRun
     public long Steps { get; private set; }
 
     public long Preemptions => _scheduler.Preemptions;
+
+    public long PrefixHitTokens => _scheduler.PrefixHitTokens;
 
     /// <summary>Times that tokens were certain without the model.</summary>
     public long Forced { get; private set; }
@@ -188,7 +193,7 @@ internal sealed class SimulatedRun
             ref readonly var item = ref batch[i];
             if (item.Samples && !item.Sequence.IsFinished && _rng.Chance(Scenario.ForceRate))
             {
-                var oracle = new HashModel.Oracle(Scenario.Vocabulary, Scenario.Window);
+                var oracle = new HashModel.Oracle(Scenario.Vocabulary, Scenario.Window, !Scenario.SharesPrefixes);
                 foreach (var token in item.Sequence.Tokens)
                 {
                     oracle.Append(token);
@@ -220,8 +225,8 @@ internal sealed class SimulatedRun
             Require(_windowed is null || (s.Table(1).End == _windowed.PagesFor(item.Start + item.Count) && s.Table(1).First <= _windowed.FirstVisible(item.Start)), "a batch item lacks a page in its window");
             Require(s.Id > last, "the batch is not in the order of arrival");
             Require(item.Samples || i == batch.Count - 1 || s.GeneratedCount > 0, "an unfinished prompt is not the last item");
-            Require(item.Start == 0 || !prefills, "something that ran before comes after a prompt");
-            prefills |= item.Start == 0;
+            Require(_computed[_alive.IndexOf(s)] == 0 || !prefills, "something that ran before comes after a prompt");
+            prefills |= _computed[_alive.IndexOf(s)] == 0;
             last = s.Id;
             tokens += item.Count;
             samples += item.Samples ? 1 : 0;
@@ -294,6 +299,13 @@ internal sealed class SimulatedRun
             {
                 prompt = _requests[_rng.Next(_requests.Count)].Facts.Prompt;
             }
+            else if (_requests.Count > 0 && _rng.Chance(Scenario.ContinueRate))
+            {
+                // As the next turn of a conversation does, or another one under the same instructions.
+                var text = _requests[_rng.Next(_requests.Count)].Sequence.Tokens;
+                text = text[..Math.Min(_rng.Between(1, text.Length), Math.Max(1, Scenario.MaxPrompt - 3))];
+                prompt = [.. text, .. Enumerable.Range(0, _rng.Between(0, 3)).Select(_ => _rng.Next(Scenario.Vocabulary))];
+            }
             else
             {
                 prompt = new int[_rng.Between(1, Scenario.MaxPrompt)];
@@ -309,7 +321,7 @@ internal sealed class SimulatedRun
                 stop[i] = _rng.Next(Scenario.Vocabulary);
             }
 
-            var facts = new RequestFacts(prompt, prompt.Length + _rng.Between(1, Scenario.MaxOutput), stop, Scenario.Window);
+            var facts = new RequestFacts(prompt, prompt.Length + _rng.Between(1, Scenario.MaxOutput), stop, Scenario.Window, !Scenario.SharesPrefixes);
             var sequence = new Sequence(_requests.Count, prompt, facts.MaxTokens, Sampling, stop);
             _requests.Add(new Tracked(sequence, facts));
             _alive.Add(sequence);
@@ -418,6 +430,9 @@ internal sealed class SimulatedRun
                 }
 
                 break;
+            case Bug.CachedPageOverwritten when Scenario is { SharesPrefixes: true, ContinueRate: > 0.2 } && Enumerable.Range(0, _pool.TotalCount).Where(p => _pool.Holders(p) == 0 && !_pool.Free.Contains(p)).ToArray() is { Length: > 0 } idle && (BugFired || Fires()):
+                _model.PoisonPages(idle);
+                break;
             case Bug.RequestDropped when _alive.Count > 0 && Fires():
                 _scheduler.Cancel(_alive[^1]);
                 break;
@@ -460,7 +475,7 @@ internal sealed class SimulatedRun
     {
         public Tracked(Sequence sequence, RequestFacts facts)
         {
-            (Sequence, Facts, Seen, Oracle) = (sequence, facts, facts.Prompt.Length, new HashModel.Oracle(Scenario.Vocabulary, facts.Window));
+            (Sequence, Facts, Seen, Oracle) = (sequence, facts, facts.Prompt.Length, new HashModel.Oracle(Scenario.Vocabulary, facts.Window, facts.HasStates));
             Array.ForEach(facts.Prompt, Oracle.Append);
         }
 

@@ -16,7 +16,7 @@ public class SimulationTests
     public void KV02_KV03_KV04_no_request_sees_another_whatever_the_load_and_the_faults()
     {
         var clock = Stopwatch.StartNew();
-        var (seed, steps, requests, preemptions, forced) = (FirstSeed, 0L, 0L, 0L, 0L);
+        var (seed, steps, requests, preemptions, forced, hits) = (FirstSeed, 0L, 0L, 0L, 0L, 0L);
         for (; seed < FirstSeed + LeastSeeds || clock.Elapsed.TotalSeconds < TestAssets.FuzzSeconds; seed++)
         {
             var simulation = new SimulatedRun(seed);
@@ -25,11 +25,13 @@ public class SimulationTests
             requests += simulation.Requests;
             preemptions += simulation.Preemptions;
             forced += simulation.Forced;
+            hits += simulation.PrefixHitTokens;
         }
 
-        Output.WriteLine($"seeds {FirstSeed} to {seed - 1}: {steps} steps, {requests} requests, {preemptions} preemptions, {forced} forced runs; {steps / clock.Elapsed.TotalSeconds:F0} steps a second");
+        Output.WriteLine($"seeds {FirstSeed} to {seed - 1}: {steps} steps, {requests} requests, {preemptions} preemptions, {forced} forced runs, {hits} tokens found in the cache; {steps / clock.Elapsed.TotalSeconds:F0} steps a second");
         Assert.True(preemptions > 1000, "the load must make pages scarce");
         Assert.True(forced > 1000, "tokens must be forced");
+        Assert.True(hits > 5_000, "prompts must share their beginnings");
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Text.Json;
 namespace KvPrefetch.Engine.Checkpoints;
 
 /// <summary>How the frequencies of rotary position embedding are made.</summary>
@@ -135,6 +136,15 @@ internal sealed record RopeParameters
             "llama3" => ReadLlama3(config, section, scaled),
             _ => ReadYarn(config, section, scaled),
         };
+    }
+
+    /// <summary>True where a token's key depends on how long its sequence is: then the same beginning has other keys in another prompt.</summary>
+    public static bool DependOnLength(ConfigSection config)
+    {
+        return Says(config.Element, "rope_parameters") || Says(config.Element, "rope_scaling");
+
+        static bool Says(JsonElement element, string field) => element.ValueKind == JsonValueKind.Object && element.TryGetProperty(field, out var rope) && rope.ValueKind == JsonValueKind.Object
+            && rope.EnumerateObject().Any(member => (member.Name is "rope_type" or "type" && member.Value.ValueKind == JsonValueKind.String && member.Value.GetString() is "dynamic" or "longrope" or "su") || Says(rope, member.Name));
     }
 
     /// <summary>The object with the parameters, or null where the config has none.</summary>

@@ -27,6 +27,9 @@ internal sealed class PageTable
         _pages[_count++] = page;
     }
 
+    /// <summary>Names another page with the same text in place of one.</summary>
+    internal void Replace(int index, int page) => _pages[index - First] = page;
+
     /// <summary>Forgets pages before number <paramref name="first"/> of all that there have been.</summary>
     internal void DropBefore(int first)
     {

@@ -60,6 +60,12 @@ internal sealed class Sequence
     /// <summary>The slot that holds the states of recurrent layers; -1 while the sequence does not run.</summary>
     public int Slot { get; internal set; } = -1;
 
+    /// <summary>Sequences of one salt may share pages; those of different ones never do.</summary>
+    public ulong CacheSalt { get; init; }
+
+    /// <summary>Tokens of the prompt that were found computed when the sequence was admitted for the first time; -1 before.</summary>
+    public int CachedTokens { get; internal set; } = -1;
+
     /// <summary>What the output must look like; null for anything.</summary>
     public TokenConstraint? Constraint { get; init; }
 

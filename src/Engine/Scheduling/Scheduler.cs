@@ -15,7 +15,7 @@ namespace KvPrefetch.Engine.Scheduling;
 /// </para>
 /// <para>
 /// When a page is missing, the latest running sequence gives up its pages and goes back to the head of the queue with all its tokens; they are computed again
-/// when it returns. Layers with a window have pages of their own, of which a sequence gives back what the window has passed. The latest itself waits with its pages for one to become free. The oldest therefore advances in every step. When it runs alone and the whole
+/// when it returns, as far as its pages were shared and are taken meanwhile (<see cref="PagePool"/>). Layers with a window have pages of their own, of which a sequence gives back what the window has passed. The latest itself waits with its pages for one to become free. The oldest therefore advances in every step. When it runs alone and the whole
 /// pool is its own, it cannot grow further: it ends with <see cref="FinishReason.Length"/> and the tokens it has.
 /// </para>
 /// </summary>
@@ -23,6 +23,7 @@ internal sealed class Scheduler
 {
     private readonly PagePool[] _pools;
     private readonly SlotPool _slots;
+    private readonly bool _sharesPrefixes;
     private readonly int _maxBatchTokens;
     private readonly Sequence?[] _running;
     private readonly SequenceQueue _waiting = new();
@@ -45,6 +46,7 @@ internal sealed class Scheduler
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxSequences);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxBatchTokens);
         _pools = [.. pools];
+        _sharesPrefixes = _pools.Length == 1 && _pools[0].SharesPrefixes;
         _maxBatchTokens = maxBatchTokens;
         _running = new Sequence?[Math.Min(maxSequences, maxBatchTokens)];
         _slots = new SlotPool(_running.Length);
@@ -59,6 +61,9 @@ internal sealed class Scheduler
 
     /// <summary>State slots that nobody holds.</summary>
     public int FreeSlots => _slots.FreeCount;
+
+    /// <summary>Tokens of prompts that were found computed, since the start.</summary>
+    public long PrefixHitTokens { get; private set; }
 
     /// <summary>Times a sequence had to give up its pages, since the start.</summary>
     public long Preemptions { get; private set; }
@@ -85,8 +90,20 @@ internal sealed class Scheduler
     /// <summary>Ends a sequence in whatever state it is; its pages are free when this returns. Nothing happens to one that has ended.</summary>
     public void Cancel(Sequence sequence) => End(sequence, FinishReason.Cancelled);
 
-    /// <summary>As <see cref="Cancel"/>, for a sequence that failed.</summary>
-    public void Fail(Sequence sequence) => End(sequence, FinishReason.Error);
+    /// <summary>As <see cref="Cancel"/>, for a sequence that failed. Nobody finds its pages from now on: what made it fail may lie in them.</summary>
+    public void Fail(Sequence sequence)
+    {
+        ArgumentNullException.ThrowIfNull(sequence);
+        if (!sequence.IsFinished)
+        {
+            foreach (var page in sequence.Pages)
+            {
+                _pools[0].Forget(page);
+            }
+        }
+
+        End(sequence, FinishReason.Error);
+    }
 
     /// <summary>What to compute now. The same object each time; it is valid until the next call. A batch that is not empty must be committed first.</summary>
     public Batch Next()
@@ -149,6 +166,7 @@ internal sealed class Scheduler
             }
 
             item.Sequence.Advance(item.Count);
+            ShareFull(item.Sequence, item.Start);
             GiveBackUnseen(item.Sequence);
             if (item.Samples)
             {
@@ -206,9 +224,54 @@ internal sealed class Scheduler
             _waiting.RemoveFirst();
             _running[RunningCount] = sequence;
             sequence.Slot = _slots.Allocate(sequence.Id);
+            TakePrefix(sequence);
             var tokens = Reserve(sequence, RunningCount++, budget);
             _batch.Add(sequence, tokens);
             budget -= tokens;
+        }
+    }
+
+    /// <summary>Holds the pages of the longest beginning of the sequence's tokens that is computed already. One token at least is left to compute, and a page for it.</summary>
+    private void TakePrefix(Sequence sequence)
+    {
+        var (pool, table, before) = (_pools[0], sequence.Table(0), PrefixIndex.Root);
+        if (_sharesPrefixes)
+        {
+            for (var most = Math.Min((sequence.Count - 1) / pool.PageSize, pool.FreeCount - 1); table.End < most; before = table.Pages[^1])
+            {
+                var page = pool.Find(before, sequence.CacheSalt, sequence.Tokens.Slice(table.End * pool.PageSize, pool.PageSize));
+                if (page < 0)
+                {
+                    break;
+                }
+
+                pool.Hold(page);
+                table.Add(page);
+            }
+
+            sequence.Advance(table.End * pool.PageSize);
+        }
+
+        if (sequence.CachedTokens < 0)
+        {
+            sequence.CachedTokens = Math.Min(sequence.Computed, sequence.PromptCount);
+            PrefixHitTokens += sequence.CachedTokens;
+        }
+    }
+
+    /// <summary>Others may use the pages that a step has filled.</summary>
+    private void ShareFull(Sequence sequence, int start)
+    {
+        if (!_sharesPrefixes)
+        {
+            return;
+        }
+
+        var (pool, table) = (_pools[0], sequence.Table(0));
+        for (var i = start / pool.PageSize; i < sequence.Computed / pool.PageSize; i++)
+        {
+            var (page, before) = (table.Pages[i], i == 0 ? PrefixIndex.Root : table.Pages[i - 1]);
+            table.Replace(i, pool.Share(page, sequence.Id, before, sequence.CacheSalt, sequence.Tokens.Slice(i * pool.PageSize, pool.PageSize)));
         }
     }
 
@@ -327,9 +390,11 @@ internal sealed class Scheduler
     {
         for (var g = 0; g < _pools.Length; g++)
         {
-            foreach (var page in sequence.Table(g).Pages)
+            // From the end, so that of shared ones the beginning stays longest.
+            var pages = sequence.Table(g).Pages;
+            for (var i = pages.Length - 1; i >= 0; i--)
             {
-                _pools[g].Release(page, sequence.Id);
+                _pools[g].Release(pages[i], sequence.Id);
             }
         }
 

@@ -54,10 +54,10 @@ internal sealed class AnswerFormat
     private readonly Dictionary<int, string> _marks = [];
     private readonly HashSet<string> _markTexts;
 
-    private AnswerFormat(Tokenizer tokenizer, CallSyntax calls, ReasoningTags? reasoning, bool isHarmony)
+    private AnswerFormat(Tokenizer tokenizer, CallSyntax calls, ReasoningTags? reasoning, bool isHarmony = false, bool hasRecipients = false)
     {
-        (_tokenizer, Calls, Reasoning, IsHarmony) = (tokenizer, calls, reasoning, isHarmony);
-        IEnumerable<string> tags = isHarmony ? HarmonyAnswerReader.Marks : [.. calls.Openers, .. reasoning is null ? [] : new[] { reasoning.Start, reasoning.End }];
+        (_tokenizer, Calls, Reasoning, IsHarmony, HasRecipients) = (tokenizer, calls, reasoning, isHarmony, hasRecipients);
+        IEnumerable<string> tags = hasRecipients ? [] : isHarmony ? HarmonyAnswerReader.Marks : [.. calls.Openers, .. reasoning is null ? [] : new[] { reasoning.Start, reasoning.End }];
         foreach (var tag in tags)
         {
             if (tokenizer.TryGetId(tag, out var id))
@@ -78,6 +78,12 @@ internal sealed class AnswerFormat
     /// <summary>Answers are messages with channels.</summary>
     public bool IsHarmony { get; }
 
+    /// <summary>Answers are messages behind lines that say whom they are for (Functionary 3.2).</summary>
+    public bool HasRecipients { get; }
+
+    /// <summary>True where answers are more than text, whatever is asked.</summary>
+    public bool HasParts => Reasons || HasRecipients;
+
     /// <summary>True where answers have reasoning in them, whatever is asked.</summary>
     public bool Reasons => IsHarmony || Reasoning is not null;
 
@@ -94,10 +100,15 @@ internal sealed class AnswerFormat
             return new AnswerFormat(tokenizer, Section, reasoning: null, isHarmony: true);
         }
 
+        if (template.Contains(">>>all", StringComparison.Ordinal))
+        {
+            return new AnswerFormat(tokenizer, Section, reasoning: null, hasRecipients: true);
+        }
+
         var calls = Array.Find(Known, k => Array.TrueForAll(k.Needles, needle => template.Contains(needle, StringComparison.Ordinal))).Syntax ?? Section;
         var reasoning = Array.Find(KnownReasoning, k => template.Contains(k.Needle, StringComparison.Ordinal)).Tags
             ?? (tokenizer.TryGetId(ReasoningTags.Think.Start, out _) && tokenizer.TryGetId(ReasoningTags.Think.End, out _) ? ReasoningTags.Think : null);
-        return new AnswerFormat(tokenizer, calls, reasoning, isHarmony: false);
+        return new AnswerFormat(tokenizer, calls, reasoning);
     }
 
     /// <summary>A reader for one answer.</summary>
@@ -110,6 +121,11 @@ internal sealed class AnswerFormat
         if (IsHarmony)
         {
             return new HarmonyAnswerReader(tools, readsCalls, _markTexts.Contains);
+        }
+
+        if (HasRecipients)
+        {
+            return new RecipientAnswerReader(tools, readsCalls);
         }
 
         CallSyntax[] syntaxes = !readsCalls ? [] : !inSection ? [Calls] : Calls == Section ? [Section] : [Section, Calls];

@@ -37,6 +37,11 @@ internal static class AnswerGrammar
         var syntax = rules.InSection ? AnswerFormat.Section : format.Calls;
         var grammar = rules.Tools.Count > 0 ? new CallGrammar(tokenizer, rules.Tools, rules.IsMultiple, rules.InSection) : null;
         var json = rules.Schema is { } schema ? CallGrammar.Value(schema) : null;
+        if (format.HasRecipients)
+        {
+            return RecipientGrammar.Of(grammar, rules, json);
+        }
+
         var answer = new RulePart("answer");
 
         // Spaces and line breaks that models put in front.

@@ -49,10 +49,10 @@ internal sealed class CallGrammar
 
     /// <summary>A function's arguments as one JSON object.</summary>
     public static GrammarPart Arguments(JsonElement schema) =>
-        GrammarPart.Json(schema.ValueKind == JsonValueKind.Object && schema.EnumerateObject().Any() ? schema : AnyObject, Compact);
+        OrderedJson.Of(schema.ValueKind == JsonValueKind.Object && schema.EnumerateObject().Any() ? schema : AnyObject);
 
     /// <summary>Any value under a schema, as JSON.</summary>
-    public static GrammarPart Value(JsonElement schema) => GrammarPart.Json(schema, Compact);
+    public static GrammarPart Value(JsonElement schema) => OrderedJson.Of(schema);
 
     /// <summary>Text of a schema's length and pattern. Where it is free, the beginning of a closing tag does not come in it.</summary>
     /// <param name="schema">Of a text.</param>
@@ -169,8 +169,8 @@ internal sealed class CallGrammar
         return GrammarPart.Regex(string.Join('|', parts));
     }
 
-    // A property that refers to a definition of its schema takes it along.
-    private static JsonElement Resolved(JsonElement property, JsonElement root)
+    /// <summary>A property that refers to a definition of its schema takes it along.</summary>
+    public static JsonElement Resolved(JsonElement property, JsonElement root)
     {
         if (!property.GetRawText().Contains("\"$ref\"", StringComparison.Ordinal))
         {

@@ -72,21 +72,36 @@ internal sealed class ModelHarness : IDisposable
     }
 
     /// <summary>Mean over ids[1..] of -log p(id | those before it), in nats.</summary>
-    public double MeanNegativeLogLikelihood(int[] ids)
+    public double MeanNegativeLogLikelihood(int[] ids) => MeanNegativeLogLikelihoods([ids])[0];
+
+    /// <summary>The same of several texts, side by side in one batch.</summary>
+    public double[] MeanNegativeLogLikelihoods(IReadOnlyList<int[]> texts)
     {
-        var sequence = new Sequence(_id++, ids.AsSpan(0, 1), ids.Length + 1, new SamplingOptions(), []);
-        _scheduler.Add(sequence);
-        var sum = 0.0;
-        for (var i = 1; i < ids.Length; i++)
+        var sequences = texts.Select(ids => new Sequence(_id++, ids.AsSpan(0, 1), ids.Length + 1, new SamplingOptions(), [])).ToList();
+        sequences.ForEach(_scheduler.Add);
+        var sums = new double[texts.Count];
+        var left = texts.Count;
+        while (left > 0)
         {
             var batch = _scheduler.Next();
-            var logits = _runner.Logits(_runner.Run(batch), 0);
-            sum -= LogProbability(logits, ids[i]);
-            _scheduler.Commit(batch, [ids[i]]);
+            var rows = _runner.Run(batch);
+            var next = new int[batch.Count];
+            for (var i = 0; i < batch.Count; i++)
+            {
+                var text = sequences.IndexOf(batch[i].Sequence);
+                next[i] = texts[text][batch[i].Sequence.Tokens.Length];
+                sums[text] -= LogProbability(_runner.Logits(rows, i), next[i]);
+            }
+
+            _scheduler.Commit(batch, next);
+            foreach (var sequence in sequences.Where((s, i) => !s.IsFinished && s.Tokens.Length == texts[i].Length).ToList())
+            {
+                _scheduler.Cancel(sequence);
+                left--;
+            }
         }
 
-        _scheduler.Cancel(sequence);
-        return sum / (ids.Length - 1);
+        return [.. sums.Select((sum, i) => sum / (texts[i].Length - 1))];
     }
 
     private static double LogProbability(ReadOnlySpan<float> logits, int token)

@@ -45,5 +45,8 @@ public sealed class GlmConformance() : FamilyConformance("{# <arg_key> #}" + Tur
 public sealed class HarmonyConformance()
     : FamilyConformance("{# <|channel|><|message|> #}" + Turns, "<|start|>", "<|channel|>", "<|message|>", "<|end|>", "<|call|>", "<|return|>", "<|constrain|>");
 
+/// <summary>Functionary 3.2: lines that say whom a message is for, text's too.</summary>
+public sealed class RecipientConformance() : FamilyConformance("{# >>>all #}" + Turns + ">>>");
+
 /// <summary>A template that knows no tools: our section.</summary>
 public sealed class SectionConformance() : FamilyConformance(TinyModel.ChatMl);

@@ -25,6 +25,7 @@ public sealed class CallSyntaxTests
     private const string Apertus = "<|tools_prefix|>";
     private const string Apriel = "<tool_calls>";
     private const string Functionary = "<function=name></function>";
+    private const string Recipients = ">>>all";
     private const string Seed = "<seed:tool_call><seed:think>";
 
     private const string Weather = """<get_weather{"city":"Oslo \"north\"","days":2}>""";
@@ -51,6 +52,13 @@ public sealed class CallSyntaxTests
         { Seed, "<seed:tool_call>\n<function=get_weather>\n<parameter=nested>{'a': [1, 2.5, True, None, 'é']}</parameter>\n</function>\n</seed:tool_call>", """<get_weather{"nested":{"a":[1,2.5,true,null,"é"]}}>""" },
         { Functionary, "Sure.<function=now>{}</function><function=get_weather>{\"city\": \"Oslo \\\"north\\\"\", \"days\": 2}</function>", "Sure.<now{}>" + Weather },
         { Functionary, "<function=now>{x}</function>", "<now broken>" },
+        { Recipients, "all\nHello >>> there >>>nobody\n.", "Hello >>> there >>>nobody\n." },
+        { Recipients, "all\nLet me see.\n>>>get_weather\n{\"city\": \"Oslo \\\"north\\\"\", \"days\": 2}>>>now\n{}", "Let me see." + Weather + "<now{}>" },
+        { Recipients, "get_weather\n{\"city\": \"a>>>now\\nb\"}\n>>>now\n{}", """<get_weather{"city":"a>>>now\nb"}><now{}>""" },
+        { Recipients, "now\n{oops>>>now\n{}", "<now broken><now{}>" },
+        { Recipients, ">>>all\nOne.>>>all\nTwo.", "One.\n\nTwo." },
+        { Recipients, "no line at all", "no line at all" },
+        { Recipients, "other\n{}", "other\n{}" },
         { Llama, "{\"name\": \"get_weather\", \"parameters\": {\"city\": \"Oslo \\\"north\\\"\", \"days\": 2}}", Weather },
         { Llama, "{\"type\": \"function\", \"name\": \"now\", \"parameters\": {}}; {\"name\": \"now\", \"parameters\": {}}", "<now{}><now{}>" },
         { Llama, "<|python_tag|>{\"name\": \"now\", \"parameters\": {}}", "<now{}>" },
@@ -124,11 +132,12 @@ public sealed class CallSyntaxTests
     [InlineData(Llama)]
     [InlineData(Harmony)]
     [InlineData(Cohere)]
+    [InlineData(Recipients)]
     public void Text_comes_out_as_soon_as_it_cannot_be_a_call(string template)
     {
         var parts = new List<AnswerPart>();
         var reader = Answers.Reader(template)();
-        var text = (template == Harmony ? "<|channel|>final<|message|>" : "") + "One two three. ";
+        var text = (template == Harmony ? "<|channel|>final<|message|>" : template == Recipients ? "all\n" : "") + "One two three. ";
         foreach (var c in text)
         {
             reader.Append(c.ToString(), parts);
@@ -171,6 +180,7 @@ public sealed class CallSyntaxTests
     public static TheoryData<string, string> Floods => new()
     {
         { Hermes, "<tool_call>" }, { Hermes, "<tool_call>{\"name\": \"" }, { Hermes, "<tool_call>[" }, { Hermes, "<tool_call>{\"name\":\"now\"}" }, { Hermes, "</tool_call>" }, { Hermes, "<" },
+        { Recipients, ">>>now\n" }, { Recipients, ">" }, { Recipients, ">>>now\n{" }, { Recipients, ">>>all\n" }, { Recipients, "all\n>>>" },
         { Coder, "<tool_call><function=f><parameter=a>" }, { Coder, "<tool_call><function=f><parameter=a></parameter>x" }, { Coder, "<tool_call><function=" }, { Functionary, "<function=f>{" },
         { DeepSeek, "<｜tool▁calls▁begin｜>" }, { DeepSeek, "<｜tool▁call▁begin｜>f<｜tool▁sep｜>{" }, { Kimi, "<|tool_call_begin|>f:" }, { Mistral, "[TOOL_CALLS]" }, { Mistral, "[TOOL_CALLS]f[ARGS]{\"" }, { Mistral, "[TOOL_CALLS]f[ARGS]" },
         { Gemma, "<|tool_call>call:f{a:" }, { Gemma, "<|tool_call>call:f{a:[" }, { Glm, "<tool_call>f<arg_key>" }, { Dsml, "<｜DSML｜function_calls><｜DSML｜invoke name=\"" }, { Lfm2, "<|tool_call_start|>[f(a=" }, { Lfm2, "<|tool_call_start|>[f(a=[" },

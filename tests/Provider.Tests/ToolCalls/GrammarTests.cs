@@ -46,6 +46,7 @@ public sealed class GrammarTests
         { "<|START_ACTION|>", ["<|START_ACTION|>", "<|END_ACTION|>"] },
         { "<|tools_prefix|>", ["<|tools_prefix|>", "<|tools_suffix|>"] },
         { "<tool_calls>", ["<tool_calls>", "</tool_calls>"] },
+        { ">>>all", [] },
         { "<|channel|><|message|>", ["<|start|>", "<|channel|>", "<|message|>", "<|end|>", "<|call|>", "<|return|>", "<|constrain|>"] },
     };
 

@@ -1,9 +1,10 @@
-"""Tools: the five that the evaluation names, and a generator of tools that nobody has seen.
+"""Tools: the five that the evaluation names, about a hundred written down in blueprints.txt, and invented ones, of which no two are the same.
 
-A tool here is a dict {name, description, parameters: {name: (type, description, required)}} and becomes the JSON of a chat
-request by `schema`. Tools of the kind `Invented` are made by the hundred thousand from verbs, objects and made-up words, so
-that the only way to use one is to read its description.
+A tool here is a dict {name, description, parameters: {name: (type, description, required)}} and becomes the JSON of a chat request by
+`schema`. Invented tools are made of verbs, objects and made-up words, so that the only way to use one is to read its description.
 """
+
+import pathlib
 
 from words import *
 
@@ -12,262 +13,320 @@ def schema(tool):
     properties, required = {}, []
     for name, (kind, description, needed) in tool["parameters"].items():
         if isinstance(kind, (list, tuple)):
-            properties[name] = {"type": "string", "enum": list(kind), "description": description}
+            p = {"type": "string", "enum": list(kind)}
+        elif kind == "strings":
+            p = {"type": "array", "items": {"type": "string"}}
         else:
-            properties[name] = {"type": kind, "description": description}
-        if not description:
-            del properties[name]["description"]
+            p = {"type": kind}
+        if description:
+            p["description"] = description
+        properties[name] = p
         if needed:
             required.append(name)
-    return {"type": "function", "function": {"name": tool["name"], "description": tool["description"],
-            "parameters": {"type": "object", "properties": properties, "required": required}}}
+    return {"type": "function", "function": {"name": tool["name"], "description": tool["description"], "parameters": {"type": "object", "properties": properties, "required": required}}}
 
 
-def _styled(rng, name):
-    """The same name as programmers write it: get_weather, getWeather, GetWeather, get-weather, Weather_get..."""
+def styled(rng, name):
+    """The same name as programmers write it: get_weather, getWeather, GetWeather, get-weather, Home_GetWeather..."""
     words = name.split("_")
     style = rng.random()
-    if style < 0.6:
+    if style < 0.5:
         return name
-    if style < 0.75:
+    if style < 0.65:
         return words[0] + "".join(w.capitalize() for w in words[1:])
     if style < 0.9:
         return "".join(w.capitalize() for w in words)
-    return rng.choice(("app", "home", "utils", "my", "assistant")) .capitalize() + "_" + "".join(w.capitalize() for w in words)
+    if style < 0.94:
+        return "-".join(words)
+    return rng.choice(("App", "Home", "Utils", "My", "Assistant", "Api", "Office")) + "_" + "".join(w.capitalize() for w in words)
 
 
 # Names, descriptions and parameter names of the known tools, in several wordings: a developer does not use ours.
 WEATHER = dict(
-    names=["get_weather", "weather", "get_current_weather", "current_weather", "weather_report", "look_up_weather", "get_forecast"],
-    descriptions=["Get the current weather for a city.", "Gets the weather in a given location.", "Returns temperature and conditions for a city.",
-                  "Current weather at a place.", "Look up the weather forecast of a city.", "Tells the weather."],
-    city=["city", "location", "place", "city_name"],
-    city_d=["The city name", "Name of the city", "City, for example Paris", "Where", "The place to look up", ""])
+    names=["get_weather", "weather", "get_current_weather", "current_weather", "weather_report", "look_up_weather", "get_forecast", "forecast", "weather_for_city", "check_weather", "read_weather", "city_weather"],
+    descriptions=["Get the current weather for a city.", "Gets the weather in a given location.", "Returns temperature and conditions for a city.", "Current weather at a place.", "Look up the weather forecast of a city.", "Tells the weather.",
+                  "The weather of a city right now.", "Weather conditions in a town.", "How warm it is and whether it rains.", "Reports the weather somewhere.", "Fetches the forecast.", "Tells how the weather is in a place."],
+    city=["city", "location", "place", "city_name", "town", "cityName", "where", "area"],
+    city_d=["The city name", "Name of the city", "City, for example Paris", "Where", "The place to look up", "Which town", "The location", ""])
 
 TIME = dict(
-    names=["get_time", "current_time", "get_current_time", "time_in_city", "clock", "local_time"],
-    descriptions=["Get the current time in a city.", "Returns the local time of a place.", "Tells what time it is in a city.", "Current local time.", "Reads the clock of a city."],
-    city=["city", "location", "place", "timezone_city"],
-    city_d=["The city name", "Name of the city", "City whose time is wanted", "Where", ""])
+    names=["get_time", "current_time", "get_current_time", "time_in_city", "clock", "local_time", "world_clock", "time_of_day", "what_time", "city_time", "read_clock", "time_now"],
+    descriptions=["Get the current time in a city.", "Returns the local time of a place.", "Tells what time it is in a city.", "Current local time.", "Reads the clock of a city.", "The time right now somewhere in the world.", "World clock.",
+                  "What the clock shows in a town.", "Gives the hour in a city.", "Looks up the time of a location."],
+    city=["city", "location", "place", "timezone_city", "town", "cityName", "where", "zone"],
+    city_d=["The city name", "Name of the city", "City whose time is wanted", "Where", "The location", "Which town", ""])
 
 CALC = dict(
-    names=["calculate", "calculator", "evaluate_expression", "compute", "do_math", "math"],
-    descriptions=["Evaluate an arithmetic expression.", "A calculator for arithmetic.", "Computes the result of a mathematical expression.", "Calculates an expression such as 2 + 3 * 4."],
-    expression=["expression", "formula", "input", "expr"],
-    expression_d=["The expression, such as 12 * 7", "What to compute", "Arithmetic expression", "An expression with + - * /", ""])
+    names=["calculate", "calculator", "evaluate_expression", "compute", "do_math", "math", "evaluate", "arithmetic", "solve", "calc", "eval_math", "sum_up"],
+    descriptions=["Evaluate an arithmetic expression.", "A calculator for arithmetic.", "Computes the result of a mathematical expression.", "Calculates an expression such as 2 + 3 * 4.", "Does the math.", "Works out a calculation.", "Arithmetic with numbers.",
+                  "Adds, subtracts, multiplies and divides.", "Gives the value of an expression.", "Pocket calculator."],
+    expression=["expression", "formula", "input", "expr", "calculation", "term", "math", "problem"],
+    expression_d=["The expression, such as 12 * 7", "What to compute", "Arithmetic expression", "An expression with + - * /", "The calculation to do", "The formula", ""])
 
 SEARCH = dict(
-    names=["search", "search_web", "web_search", "internet_search", "find_information", "lookup"],
-    descriptions=["Search the web.", "Searches the internet for a query.", "Finds web pages about a topic.", "Look something up on the internet."],
-    query=["query", "q", "search_query", "text", "keywords"],
-    query_d=["What to search for", "The search query", "Search terms", "Words to look for", ""])
+    names=["search", "search_web", "web_search", "internet_search", "find_information", "lookup", "search_internet", "query_web", "browse", "look_up", "find_pages", "search_engine"],
+    descriptions=["Search the web.", "Searches the internet for a query.", "Finds web pages about a topic.", "Look something up on the internet.", "A search engine.", "Finds information online.", "Searches for pages that match the words.", "Web search.", "Looks for something on the net."],
+    query=["query", "q", "search_query", "text", "keywords", "terms", "topic", "phrase"],
+    query_d=["What to search for", "The search query", "Search terms", "Words to look for", "What the user wants to know", "The question", ""])
 
 REMIND = dict(
-    names=["set_reminder", "create_reminder", "add_reminder", "remind_me", "schedule_reminder", "new_reminder"],
-    descriptions=["Set a reminder.", "Creates a reminder for a time.", "Reminds the user of something at a time.", "Add a reminder with a text and a time."],
-    text=["text", "task", "message", "what", "title"],
-    text_d=["What to remember", "The reminder's text", "What the user wants to do", "Text of the reminder", ""],
-    time=["time", "when", "at", "due", "remind_at"],
-    time_d=["When to remind", "Time, such as 18:30", "The time of the reminder", "Time of day", ""])
+    names=["set_reminder", "create_reminder", "add_reminder", "remind_me", "schedule_reminder", "new_reminder", "remind", "reminder", "make_reminder", "save_reminder", "remember_to", "set_up_reminder"],
+    descriptions=["Set a reminder.", "Creates a reminder for a time.", "Reminds the user of something at a time.", "Add a reminder with a text and a time.", "Remembers to tell the user something later.", "Schedules a reminder.", "Stores what to remember and when.",
+                  "Makes a new reminder.", "Tells the user at a time what to do."],
+    text=["text", "task", "message", "what", "title", "about", "content", "note"],
+    text_d=["What to remember", "The reminder's text", "What the user wants to do", "Text of the reminder", "What to be reminded of", "The thing to do", ""],
+    time=["time", "when", "at", "due", "remind_at", "moment", "date_time", "clock"],
+    time_d=["When to remind", "Time, such as 18:30", "The time of the reminder", "Time of day", "When it is due", ""])
+
+KNOWN = {"weather": WEATHER, "time": TIME, "calculate": CALC, "search": SEARCH, "reminder": REMIND}
 
 
 def known(rng, kind, canonical=None):
     """A known tool in some wording. Returns the tool and the names of its parameters by role."""
-    table = {"weather": WEATHER, "time": TIME, "calculate": CALC, "search": SEARCH, "reminder": REMIND}[kind]
-    canonical = rng.random() < 0.35 if canonical is None else canonical
+    table = KNOWN[kind]
+    canonical = rng.random() < 0.15 if canonical is None else canonical
+
     def choose(key):
         return table[key][0] if canonical else rng.choice(table[key])
-    name = table["names"][0] if canonical else _styled(rng, rng.choice(table["names"]))
-    tool = {"name": name, "description": choose("descriptions"), "parameters": {}}
+
+    tool = {"name": styled(rng, choose("names")), "description": choose("descriptions"), "parameters": {}}
     roles = {}
     for role in ("city", "expression", "query", "text", "time"):
         if role in table:
-            roles[role] = choose(role)
-            tool["parameters"][roles[role]] = ("string", choose(role + "_d"), True)
+            name = choose(role)
+            while name in tool["parameters"]:
+                name = choose(role)
+            roles[role] = name
+            tool["parameters"][name] = ("string", choose(role + "_d"), True)
+    if kind == "reminder" and rng.random() < 0.25:
+        tool["parameters"] = dict(reversed(tool["parameters"].items()))
     if kind == "weather" and not canonical and rng.random() < 0.3:
-        roles["unit"] = rng.choice(("unit", "units", "scale"))
-        tool["parameters"][roles["unit"]] = (("celsius", "fahrenheit"), rng.choice(("Temperature unit", "Unit of the temperature", "")), rng.random() < 0.2)
+        roles["unit"] = rng.choice(("unit", "units", "scale", "degrees"))
+        tool["parameters"][roles["unit"]] = (("celsius", "fahrenheit"), rng.choice(("Temperature unit", "Unit of the temperature", "Celsius or Fahrenheit", "")), rng.random() < 0.15)
     return tool, roles
 
 
-# Tools that are invented. A blueprint gives verb phrases of the description and of the request that mean the same, and its
-# parameters with how a value is said. {0}, {1} in a request are the values in the order of the parameters.
-def _p(name, kind, description, draw):
-    return (name, kind, description, draw)
+# ---- values that a request holds: drawn, and how they are said in the request
+
+ROOMS = ["kitchen", "bedroom", "bathroom", "office", "hall", "garage", "living room", "attic", "cellar", "nursery", "garden", "terrace", "dining room", "guest room", "library", "studio", "workshop", "corridor", "balcony", "laundry", "stable", "greenhouse", "pantry", "lobby"]
+LANGUAGES = ["French", "German", "Spanish", "Italian", "Dutch", "Polish", "Swedish", "Greek", "Turkish", "Japanese", "Korean", "Arabic", "Hindi", "Finnish", "Danish", "Czech", "Portuguese", "Russian", "Chinese", "Latin", "Irish", "Swahili", "Thai", "Norwegian"]
+CURRENCIES = ["euros", "dollars", "pounds", "yen", "francs", "kroner", "pesos", "rupees", "EUR", "USD", "GBP", "JPY", "CHF", "SEK", "krona", "zloty", "lira", "reais", "won", "rand"]
+COUNTRIES = ["France", "Germany", "Spain", "Italy", "Norway", "Sweden", "Poland", "Greece", "Turkey", "Japan", "Korea", "Egypt", "India", "Finland", "Denmark", "Portugal", "Russia", "China", "Ireland", "Kenya", "Thailand", "Brazil", "Chile", "Peru", "Mexico", "Canada", "Austria", "Belgium",
+             "Morocco", "Nepal", "Cuba", "Iceland", "Malta", "Oman", "Ghana", "Laos", "Fiji", "Panama", "Jordan", "Hungary", "Croatia", "Serbia", "Switzerland", "Scotland", "Wales", "England"]
+PROBLEMS = """the login page is slow|the printer does not print|the search finds nothing|the app crashes|the door is broken|the heating is cold|the mail does not arrive|the total is wrong|the button is missing|the map is empty|the password is refused|the screen stays black
+|the update fails|the picture is upside down|the page is not found|the sound is too loud|the water is cold|the bus is late|the soup was cold|the staff was friendly|the room was clean|the delivery was late|the bill is wrong|the lift is stuck|the food was great""".replace("\n", "").split("|")
+HOSTS = "web db mail cache api auth files backup proxy search build test prod node edge main worker queue log shop".split()
+EVENTS = "meeting lunch dinner party training workshop interview exam call review concert lesson appointment breakfast picnic match rehearsal presentation walk visit".split()
 
 
-def _int(low, high):
-    return lambda rng, split: rng.randrange(low, high)
+def title(rng, split):
+    a, b = pick(rng, COMMON, split), pick(rng, COMMON, split)
+    return rng.choice((lambda: f"The {a.capitalize()} {b.capitalize()}", lambda: f"{a.capitalize()} and {b.capitalize()}", lambda: made_up(rng).capitalize(), lambda: f"The {a.capitalize()} of {first_name(rng, split)}", lambda: f"{a.capitalize()} {b.capitalize()}",
+                       lambda: f"The Last {a.capitalize()}", lambda: f"A {a.capitalize()} in {city(rng, split)}"))()
 
 
-def _of(values):
-    return lambda rng, split: pick(rng, values, split)
+def clock(rng):
+    return f"{rng.randrange(24):02d}:{rng.choice((0, 5, 10, 15, 20, 30, 40, 45, 50)):02d}" if rng.random() < 0.6 else f"{rng.randrange(1, 13)} {rng.choice(('am', 'pm'))}"
 
 
-def _choice(*values):
-    return lambda rng, split: rng.choice(values)
+def date(rng):
+    return rng.choice((lambda: f"{rng.choice(MONTHS)} {rng.randrange(1, 29)}", lambda: f"{rng.randrange(1, 29)} {rng.choice(MONTHS)}", lambda: f"20{rng.randrange(24, 40)}-{rng.randrange(1, 13):02d}-{rng.randrange(1, 29):02d}", lambda: rng.choice(DAYS),
+                       lambda: f"next {rng.choice(DAYS)}", lambda: rng.choice(("tomorrow", "today", "next week", "tonight"))))()
 
 
-def _name(rng, split):
-    return person(rng, split)
+def email(rng, split):
+    return f"{pick(rng, FIRST_NAMES, split).lower() if rng.random() < 0.7 else made_up(rng)}{rng.choice(('', '', '.' + made_up(rng), str(rng.randrange(100))))}@{made_up(rng)}.{rng.choice(('com', 'org', 'net', 'de', 'io', 'eu'))}"
 
 
-def _city(rng, split):
-    return pick(rng, CITIES, split)
+def file(rng, split):
+    return (made_up(rng) if rng.random() < 0.4 else any_word(rng, split)) + rng.choice(("", "", f"-{rng.randrange(100)}", f"_{pick(rng, COMMON, split)}", str(rng.randrange(10)))) + rng.choice((".txt", ".pdf", ".csv", ".md", ".json", ".xml", ".docx", ".log"))
 
 
-def _word(rng, split):
-    return made_up(rng) if rng.random() < 0.5 else any_word(rng, split)
+def joined(values):
+    return values[0] if len(values) == 1 else ", ".join(values[:-1]) + " and " + values[-1]
 
 
-def _code(rng, split):
-    return code(rng)
+def decimal(rng, low, high):
+    return rng.randrange(low, high) if rng.random() < 0.6 else round(rng.uniform(low, high), rng.choice((1, 2)))
 
 
-def _clock(rng, split):
-    return f"{rng.randrange(24):02d}:{rng.choice((0, 5, 10, 15, 20, 30, 40, 45, 50)):02d}"
+def draw(rng, split, spec):
+    """(JSON schema type, value, how the request says it)."""
+    kind, _, rest = spec.partition(" ")
+    if kind == "int":
+        low, high = map(int, rest.split())
+        value = rng.randrange(low, high + 1)
+        return "integer", value, spoken_number(rng, value)
+    if kind == "num":
+        value = decimal(rng, *map(int, rest.split()))
+        return "number", value, str(value)
+    if kind in ("choice", "choice*", "choice2*"):
+        options = rest.split(",")
+        value = rng.choice(options)
+        if options[0].isdigit():
+            return "integer", int(value), value
+        return ("string" if kind.endswith("*") else options), value, value
+    if kind == "bool":
+        value = rng.random() < 0.5
+        return "boolean", value, rest.split("|")[0 if value else 1]
+    if kind == "list":
+        values = list(dict.fromkeys(any_word(rng, split) if rng.random() < 0.7 else made_up(rng) for _ in range(rng.choice((2, 3, 3, 4)))))
+        return "strings", values, joined(values)
+    if kind == "names":
+        values = list(dict.fromkeys(first_name(rng, split) for _ in range(rng.choice((2, 3, 3, 4)))))
+        return "strings", values, joined(values)
+    value = {
+        "city": lambda: city(rng, split), "person": lambda: person(rng, split), "first": lambda: first_name(rng, split), "made": lambda: made_up(rng).capitalize() if rng.random() < 0.7 else f"{pick(rng, COLORS, split).capitalize()} {pick(rng, ANIMALS, split).capitalize()}",
+        "word": lambda: made_up(rng) if rng.random() < 0.5 else any_word(rng, split), "thing": lambda: thing(rng, split), "room": lambda: pick(rng, ROOMS, split), "language": lambda: rng.choice(LANGUAGES), "currency": lambda: rng.choice(CURRENCIES),
+        "country": lambda: rng.choice(COUNTRIES) if rng.random() < 0.8 else made_up(rng).capitalize() + "land", "food": lambda: pick(rng, FOODS, split) if rng.random() < 0.8 else made_up(rng), "color": lambda: pick(rng, COLORS, split), "hobby": lambda: pick(rng, HOBBIES, split),
+        "code": lambda: code(rng), "clock": lambda: clock(rng), "day": lambda: rng.choice(DAYS) if rng.random() < 0.75 else date(rng), "date": lambda: date(rng), "email": lambda: email(rng, split), "chore": lambda: chore(rng, split), "topic": lambda: topic(rng, split),
+        "ticker": lambda: "".join(rng.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(rng.choice((3, 4)))), "phone": lambda: rng.choice(("", "+", "0")) + "".join(str(rng.randrange(10)) for _ in range(rng.randrange(5, 10))), "title": lambda: title(rng, split),
+        "title2": lambda: rng.choice((f"{rng.choice(EVENTS)} with {first_name(rng, split)}", f"{pick(rng, HOBBIES, split)} {rng.choice(EVENTS)}", rng.choice(EVENTS), f"{first_name(rng, split)}'s {rng.choice(EVENTS)}")), "problem": lambda: pick(rng, PROBLEMS, split),
+        "file": lambda: file(rng, split), "image": lambda: any_word(rng, split) + rng.choice((".png", ".jpg", ".gif")), "host": lambda: rng.choice((f"{rng.choice(HOSTS)}-{rng.randrange(1, 100)}", f"{rng.choice(HOSTS)}{rng.randrange(1, 10)}", made_up(rng), f"{rng.choice(HOSTS)}-{made_up(rng)}")),
+        "version": lambda: f"{rng.randrange(10)}.{rng.randrange(20)}" + rng.choice(("", f".{rng.randrange(30)}")), "url": lambda: rng.choice(("", "https://", "www.")) + f"{made_up(rng)}.{rng.choice(('com', 'org', 'net'))}" + rng.choice(("", f"/{any_word(rng, split)}")),
+    }[kind.rstrip("2")]()
+    return "string", value, value
 
 
-def _email(rng, split):
-    return f"{pick(rng, FIRST_NAMES, split).lower()}@{made_up(rng)}.{rng.choice(('com', 'org', 'net'))}"
+# ---- blueprints
+
+def _read():
+    blueprints = []
+    for block in (pathlib.Path(__file__).parent / "blueprints.txt").read_text().strip().split("\n\n"):
+        lines = block.split("\n")
+        names = [n.strip() for n in lines[0].split(",")]
+        parameters, asks, says = [], [], []
+        for line in lines[1:]:
+            word, _, rest = line.partition(" ")
+            if word == "says":
+                says = rest.split("|")
+            elif word == "asks":
+                asks.append(rest)
+            else:
+                which, spec, descriptions = (part.strip() for part in rest.split(" : ", 2)) if rest.count(" : ") == 2 else (rest.split(" : ")[0].strip(), rest.split(" : ")[1].strip(), "")
+                optional = which.endswith("?")
+                parameters.append((which.rstrip("?").split("/"), spec, descriptions.split("|"), optional))
+        blueprints.append((names, says, parameters, asks))
+    return blueprints
 
 
-def _chore(rng, split):
-    return pick(rng, CHORES, split)
-
-
-def _topic(rng, split):
-    return pick(rng, TOPICS, split)
-
-
-ROOMS = ["kitchen", "bedroom", "bathroom", "office", "hall", "garage", "living room", "attic", "cellar", "nursery", "garden", "terrace"]
-LANGUAGES = ["French", "German", "Spanish", "Italian", "Dutch", "Polish", "Swedish", "Greek", "Turkish", "Japanese", "Korean", "Arabic", "Hindi", "Finnish"]
-CURRENCIES = ["euros", "dollars", "pounds", "yen", "francs", "kroner", "pesos", "rupees"]
-TICKERS = lambda rng, split: "".join(rng.choice("ABCDEFGHIKLMNOPRSTVXZ") for _ in range(rng.choice((3, 4))))
-
-# (name, description, parameters, requests)
-BLUEPRINTS = [
-    ("send_email", "Send an email to someone.", [_p("recipient", "string", "Email address", _email), _p("subject", "string", "Subject line", _topic)],
-     ["Send an email to {0} about {1}.", "Write {0} a mail with the subject {1}.", "Please email {0}, subject {1}.", "Mail {0} about {1}"]),
-    ("play_music", "Play music by an artist.", [_p("artist", "string", "Name of the artist", _name)],
-     ["Play something by {0}.", "I want to hear {0}.", "Put on some {0}, please.", "Can you play music by {0}?"]),
-    ("turn_on_light", "Switch on the light in a room.", [_p("room", "string", "Which room", _of(ROOMS))],
-     ["Turn on the light in the {0}.", "It is dark in the {0}, switch the lamp on.", "Lights on in the {0}, please.", "Could you light up the {0}?"]),
-    ("set_temperature", "Set the heating of a room to a temperature.", [_p("room", "string", "Which room", _of(ROOMS)), _p("degrees", "integer", "Degrees Celsius", _int(10, 30))],
-     ["Set the {0} to {1} degrees.", "Heat the {0} to {1} degrees.", "I want {1} degrees in the {0}.", "Make it {1} degrees in the {0}, please."]),
-    ("translate_text", "Translate a text into another language.", [_p("text", "string", "Text to translate", _chore), _p("language", "string", "Target language", _of(LANGUAGES))],
-     ["Translate \"{0}\" into {1}.", "How do you say \"{0}\" in {1}?", "What is \"{0}\" in {1}?", "Give me \"{0}\" in {1}."]),
-    ("convert_currency", "Convert an amount of money into another currency.", [_p("amount", "integer", "How much", _int(2, 5000)), _p("from", "string", "Currency of the amount", _of(CURRENCIES)), _p("to", "string", "Wanted currency", _of(CURRENCIES))],
-     ["How much are {0} {1} in {2}?", "Convert {0} {1} to {2}.", "Change {0} {1} into {2}.", "What do I get in {2} for {0} {1}?"]),
-    ("get_stock_price", "Get the price of a share.", [_p("symbol", "string", "Ticker symbol", TICKERS)],
-     ["What is {0} trading at?", "Price of {0} shares?", "How is the {0} stock doing?", "Tell me the share price of {0}."]),
-    ("book_table", "Book a table in a restaurant.", [_p("restaurant", "string", "Name of the restaurant", lambda r, s: made_up(r).capitalize()), _p("people", "integer", "Number of guests", _int(2, 12)), _p("time", "string", "When", _clock)],
-     ["Book a table at {0} for {1} people at {2}.", "Reserve a table for {1} at {0}, {2}.", "We are {1} and want to eat at {0} at {2}.", "Table for {1} at {2} in {0}, please."]),
-    ("track_parcel", "Tell where a parcel is.", [_p("number", "string", "Tracking number", _code)],
-     ["Where is my parcel {0}?", "Track {0}.", "Has the package {0} arrived?", "I am waiting for parcel {0}, where is it?"]),
-    ("start_timer", "Start a countdown.", [_p("minutes", "integer", "Length in minutes", _int(1, 120))],
-     ["Start a timer for {0} minutes.", "Count down {0} minutes.", "Wake me up in {0} minutes.", "Give me a {0} minute timer."]),
-    ("add_contact", "Save a person's phone number.", [_p("name", "string", "Who", _name), _p("phone", "string", "Phone number", lambda r, s: "".join(str(r.randrange(10)) for _ in range(7)))],
-     ["Save {0} with the number {1}.", "Add {0} to my contacts, {1}.", "{0} has the phone number {1}, please store it.", "New contact {0}: {1}"]),
-    ("call_person", "Make a phone call.", [_p("name", "string", "Who to call", _name)],
-     ["Call {0}.", "Ring {0}, please.", "Get {0} on the phone.", "I need to talk to {0}, dial the number."]),
-    ("add_to_cart", "Put a product into the shopping cart.", [_p("product", "string", "What to buy", _word), _p("quantity", "integer", "How many", _int(1, 20))],
-     ["Put {1} {0} into my cart.", "Add {1} {0} to the shopping cart.", "I would like to buy {1} {0}.", "Order {1} {0} for me."]),
-    ("create_note", "Write down a note.", [_p("text", "string", "Text of the note", _chore)],
-     ["Note: {0}.", "Write down that I must {0}.", "Make a note to {0}.", "Jot down: {0}"]),
-    ("get_distance", "Tell how far two cities are from each other.", [_p("from", "string", "First city", _city), _p("to", "string", "Second city", _city)],
-     ["How far is it from {0} to {1}?", "Distance between {0} and {1}?", "How many kilometres are there between {0} and {1}?", "Tell me how far {1} is from {0}."]),
-    ("find_flight", "Find flights between two cities on a day.", [_p("origin", "string", "City of departure", _city), _p("destination", "string", "City of arrival", _city), _p("day", "string", "Day of the week", _of(DAYS))],
-     ["Find a flight from {0} to {1} on {2}.", "I want to fly from {0} to {1} on {2}.", "Any planes from {0} to {1} this {2}?", "Flights {0} to {1}, {2}"]),
-    ("get_recipe", "Find a recipe with an ingredient.", [_p("ingredient", "string", "Main ingredient", _of(FOODS))],
-     ["What can I cook with {0}?", "Give me a recipe with {0}.", "I have {0}, what shall I make?", "Find a dish that uses {0}."]),
-    ("open_file", "Open a file by its name.", [_p("name", "string", "File name", lambda r, s: made_up(r) + r.choice((".txt", ".pdf", ".csv", ".md")))],
-     ["Open {0}.", "Show me the file {0}.", "I want to see {0}.", "Please open the document {0}"]),
-    ("delete_file", "Delete a file by its name.", [_p("name", "string", "File name", lambda r, s: made_up(r) + r.choice((".txt", ".pdf", ".csv", ".md")))],
-     ["Delete {0}.", "Remove the file {0}.", "Get rid of {0}.", "I no longer need {0}, erase it."]),
-    ("get_user", "Read a user's record.", [_p("id", "integer", "Number of the user", _int(1, 10_000))],
-     ["Show user {0}.", "Look up the user with id {0}.", "Who is user number {0}?", "I need the record of user {0}."]),
-    ("cancel_order", "Cancel an order.", [_p("order", "string", "Order number", _code)],
-     ["Cancel my order {0}.", "I do not want order {0} any more.", "Please stop order {0}.", "Call off the order {0}"]),
-    ("roll_dice", "Roll some dice.", [_p("count", "integer", "How many dice", _int(1, 10)), _p("sides", "integer", "Sides of a die", _choice(4, 6, 8, 10, 12, 20))],
-     ["Roll {0} dice with {1} sides.", "Throw {0} dice that have {1} sides each.", "I need a roll of {0} dice, {1} sides.", "Please roll {0} {1}-sided dice."]),
-    ("set_volume", "Set the loudness of the speaker.", [_p("level", "integer", "0 to 100", _int(0, 101))],
-     ["Set the volume to {0}.", "Volume {0}, please.", "Make it as loud as {0}.", "Turn the sound to {0}."]),
-    ("lock_door", "Lock a door of the house.", [_p("door", "string", "Which door", _of(ROOMS))],
-     ["Lock the {0} door.", "Please close and lock the {0}.", "Is the {0} door locked? If not, lock it.", "Secure the {0} door."]),
-    ("get_news", "Get the latest news about a subject.", [_p("subject", "string", "What the news are about", _topic)],
-     ["What is new about {0}?", "News on {0}, please.", "Any headlines about {0}?", "Show me the latest news on {0}."]),
-    ("define_word", "Explain the meaning of a word.", [_p("word", "string", "The word", _word)],
-     ["What does {0} mean?", "Define {0}.", "Look up the meaning of {0}.", "Explain the word {0}."]),
-    ("rent_car", "Rent a car in a city for some days.", [_p("city", "string", "Where", _city), _p("days", "integer", "For how long", _int(1, 21))],
-     ["Rent a car in {0} for {1} days.", "I need a car for {1} days in {0}.", "Get me a rental in {0}, {1} days.", "A hired car in {0} for {1} days, please."]),
-    ("measure_air", "Measure the air quality of a room.", [_p("room", "string", "Which room", _of(ROOMS))],
-     ["How is the air in the {0}?", "Check the air quality of the {0}.", "Is the air good in the {0}?", "Measure the air in the {0}."]),
-    ("assign_task", "Give a task to a member of the team.", [_p("member", "string", "Who", _name), _p("task", "string", "What to do", _chore)],
-     ["Ask {0} to {1}.", "Assign to {0}: {1}.", "{0} should {1}.", "Give {0} the job to {1}."]),
-    ("count_words", "Count the words of a text.", [_p("text", "string", "The text", _chore)],
-     ["How many words are in \"{0}\"?", "Count the words of \"{0}\".", "Word count of \"{0}\"?", "Tell me how long \"{0}\" is in words."]),
-]
-
-VERBS = [("find", "Finds", "Find"), ("get", "Gets", "Get me"), ("create", "Creates", "Create"), ("remove", "Removes", "Remove"), ("start", "Starts", "Start"), ("stop", "Stops", "Stop"),
-         ("check", "Checks", "Check"), ("open", "Opens", "Open"), ("close", "Closes", "Close"), ("list", "Lists", "List"), ("update", "Updates", "Update"), ("print", "Prints", "Print"),
-         ("repair", "Repairs", "Repair"), ("paint", "Paints", "Paint"), ("move", "Moves", "Move"), ("clean", "Cleans", "Clean"), ("order", "Orders", "Order"), ("inspect", "Inspects", "Inspect"),
-         ("measure", "Measures", "Measure"), ("reset", "Resets", "Reset"), ("sell", "Sells", "Sell"), ("buy", "Buys", "Buy"), ("lock", "Locks", "Lock"), ("label", "Labels", "Label")]
-
-FIELDS = [("name", "string", "Name of the {o}", _name, "named {0}"), ("id", "integer", "Number of the {o}", _int(1, 10_000), "number {0}"), ("color", "string", "Color", _of(COLORS), "in {0}"),
-          ("city", "string", "In which city", _city, "in {0}"), ("count", "integer", "How many", _int(2, 100), "{0} times"), ("code", "string", "Code of the {o}", _code, "with the code {0}"),
-          ("owner", "string", "Who owns it", _name, "of {0}"), ("day", "string", "On which day", _of(DAYS), "on {0}"), ("room", "string", "In which room", _of(ROOMS), "in the {0}"),
-          ("label", "string", "A label", lambda r, s: made_up(r), "labelled {0}"), ("price", "integer", "Price", _int(1, 900), "for {0} euros"), ("time", "string", "When", _clock, "at {0}")]
-
-
-def invented(rng, split, count_fields=None):
-    """A tool from parts: verb, object (often a made-up word) and one to three fields. Returns tool, request, arguments."""
-    verb, third, imperative = pick(rng, VERBS, split) if split == "train" else rng.choice(VERBS)
-    thing = made_up(rng) if rng.random() < 0.45 else any_word(rng, split)
-    fields = rng.sample(FIELDS, count_fields or rng.choice((1, 1, 2, 2, 3)))
-    tool = {"name": _styled(rng, f"{verb}_{thing}"), "description": rng.choice((f"{third} a {thing}.", f"{imperative.replace(' me', '')} a {thing}.", f"{third} one {thing} for the user.", f"Use this to {verb} a {thing}.")), "parameters": {}}
-    arguments, said = {}, []
-    for name, kind, description, draw, phrase in fields:
-        value = draw(rng, split)
-        tool["parameters"][name] = (kind, description.format(o=thing) if rng.random() < 0.8 else "", True)
-        arguments[name] = value
-        said.append(phrase.format(value))
-    start = rng.choice((f"{imperative} the {thing}", f"Please {verb} the {thing}", f"I want to {verb} the {thing}", f"Can you {verb} a {thing}", f"{imperative} a {thing}", f"Could you {verb} the {thing}"))
-    question = start.startswith(("Can", "Could"))
-    return tool, f"{start} {' '.join(said)}" + ("?" if question else rng.choice((".", "", "."))), arguments
+BLUEPRINTS = _read()
+HELD_OUT = ("turn_on_light", "turn_off_light", "find_flight", "define_word", "rent_car", "roll_dice", "set_brightness", "convert_file")
+SEEN = [b for b in BLUEPRINTS if b[0][0] not in HELD_OUT]
+UNSEEN = [b for b in BLUEPRINTS if b[0][0] in HELD_OUT]
 
 
 def blueprint(rng, split, chosen=None):
-    """One of the blueprints, its names restyled and its parameters perhaps renamed. The evaluation has blueprints of its own."""
-    candidates = [b for b in BLUEPRINTS if held_out_blueprint(b) == (split == "eval")]
-    name, description, parameters, requests = chosen or rng.choice(candidates)
-    tool = {"name": _styled(rng, name), "description": description, "parameters": {}}
-    arguments, values = {}, []
-    for parameter, kind, text, draw in parameters:
-        value = draw(rng, split)
-        tool["parameters"][parameter] = (kind, text if rng.random() < 0.85 else "", True)
-        arguments[parameter] = value
-        values.append(value)
-    return tool, rng.choice(requests).format(*values), arguments
+    """A tool of one of the blueprints, a request for it, and the arguments. The evaluation has blueprints of its own."""
+    names, says, parameters, asks = chosen or rng.choice(SEEN if split == "train" else UNSEEN)
+    tool = {"name": styled(rng, rng.choice(names)), "description": rng.choice(says), "parameters": {}}
+    ask = request(rng, rng.choice(asks))
+    arguments, shown, drawn = {}, [], []
+    for choices, spec, descriptions, optional in parameters:
+        name = rng.choice([c for c in choices if c not in tool["parameters"]] or choices)
+        kind, value, said = draw(rng, split, spec)
+        while value in drawn and not isinstance(value, bool):
+            kind, value, said = draw(rng, split, spec)
+        drawn.append(value)
+        index = len(shown)
+        shown.append(said)
+        used = "{" + str(index) + "}" in ask
+        if not used and not optional:
+            ask = request(rng, rng.choice(asks))    # not reached by a well-formed blueprint
+        tool["parameters"][name] = (kind, rng.choice(descriptions), not optional)
+        if used:
+            arguments[name] = value
+    if len(tool["parameters"]) > 1 and rng.random() < 0.15:
+        order = list(tool["parameters"].items())
+        rng.shuffle(order)
+        tool["parameters"] = dict(order)
+    for i, said in enumerate(shown):
+        ask = ask.replace("{" + str(i) + "}", said)
+    if ask[0].islower() and rng.random() < 0.6:
+        ask = ask[0].upper() + ask[1:]
+    return tool, ask, arguments
 
 
-def held_out_blueprint(b):
-    return b[0] in ("track_parcel", "turn_on_light", "find_flight", "roll_dice", "define_word", "rent_car")
+VERBS = [("find", "Finds"), ("get", "Gets"), ("create", "Creates"), ("remove", "Removes"), ("start", "Starts"), ("stop", "Stops"), ("check", "Checks"), ("open", "Opens"), ("close", "Closes"), ("list", "Lists"), ("update", "Updates"), ("repair", "Repairs"), ("paint", "Paints"),
+         ("move", "Moves"), ("clean", "Cleans"), ("order", "Orders"), ("inspect", "Inspects"), ("measure", "Measures"), ("reset", "Resets"), ("sell", "Sells"), ("buy", "Buys"), ("label", "Labels"), ("count", "Counts"), ("send", "Sends"), ("show", "Shows"), ("build", "Builds"),
+         ("fill", "Fills"), ("empty", "Empties"), ("lift", "Lifts"), ("lower", "Lowers"), ("heat", "Heats"), ("cool", "Cools"), ("record", "Records"), ("copy", "Copies"), ("approve", "Approves"), ("reject", "Rejects"), ("archive", "Archives"), ("assign", "Assigns"), ("connect", "Connects"),
+         ("turn", "Turns"), ("wash", "Washes"), ("fetch", "Fetches"), ("register", "Registers"), ("release", "Releases"), ("pause", "Pauses"), ("sort", "Sorts"), ("weigh", "Weighs"), ("describe", "Describes"), ("rename", "Renames"), ("activate", "Activates"), ("plan", "Plans"), ("scan", "Scans"),
+         ("mix", "Mixes"), ("cut", "Cuts"), ("load", "Loads"), ("store", "Stores"), ("deliver", "Delivers"), ("test", "Tests"), ("watch", "Watches"), ("make", "Makes"), ("set", "Sets"), ("add", "Adds"), ("delete", "Deletes"), ("read", "Reads"), ("write", "Writes"), ("call", "Calls")]
+
+# Parameter names, specification, descriptions, how the request says it. {o} is the tool's object.
+FIELDS = [
+    (("name", "title", "called"), "made", ("Name of the {o}", "How it is called", ""), ("named {0}", "called {0}", "with the name {0}", "by the name of {0}")),
+    (("id", "number", "no"), "int 1 10000", ("Number of the {o}", "Which {o}", ""), ("number {0}", "with the number {0}", "no. {0}", "with id {0}")),
+    (("color", "colour"), "color", ("Color", "Color of the {o}", ""), ("in {0}", "with the color {0}", "that is {0}", "of {0} color")),
+    (("city", "town", "place"), "city", ("In which city", "Where", "Place of the {o}", ""), ("in {0}", "near {0}", "at {0}")),
+    (("count", "quantity", "times"), "int 2 100", ("How many", "How often", ""), ("{0} times", "with a count of {0}", "in a quantity of {0}")),
+    (("code", "key", "serial"), "code", ("Code of the {o}", "Serial number", ""), ("with the code {0}", "with code {0}", "under the code {0}", "{0}")),
+    (("owner", "person", "customer", "user"), "person", ("Who owns it", "Whose {o}", "Owner", ""), ("of {0}", "for {0}", "that belongs to {0}")),
+    (("day", "date", "when"), "day", ("On which day", "Day", "When", ""), ("on {0}", "for {0}")),
+    (("room", "location", "where"), "room", ("In which room", "Which room", "Where the {o} is", ""), ("in the {0}", "from the {0}")),
+    (("label", "tag", "mark"), "word", ("A label", "Label of the {o}", ""), ("labelled {0}", "with the label {0}", "tagged {0}", "marked {0}")),
+    (("price", "cost", "amount"), "num 1 900", ("Price", "Price in euros", "What it costs", ""), ("for {0} euros", "at a price of {0}", "that costs {0}")),
+    (("time", "at", "start"), "clock", ("When", "Time of day", "Start", ""), ("at {0}", "from {0} on", "starting at {0}")),
+    (("size", "format"), "choice small,medium,large", ("Size of the {o}", "How big", ""), ("in size {0}", "in {0}", "that is {0}", "of {0} size")),
+    (("speed", "mode"), "choice slow,normal,fast", ("How fast", "Speed", ""), ("in {0} mode", "at {0} speed")),
+    (("level", "strength", "power"), "int 1 100", ("How strong", "Level", "1 to 100", ""), ("at level {0}", "with strength {0}", "with {0} percent")),
+    (("minutes", "duration", "length"), "int 2 120", ("How long, in minutes", "Minutes", ""), ("for {0} minutes", "that takes {0} minutes")),
+    (("weight", "kilograms", "kg"), "num 1 300", ("Weight in kilograms", "How heavy", ""), ("of {0} kilograms", "that weighs {0} kilos", "with {0} kg")),
+    (("email", "contact"), "email", ("Email address", "Whom to tell", ""), ("for {0}", "and tell {0}", "with the address {0}")),
+    (("material", "stuff"), "choice* wood,steel,glass,paper,cotton,stone,silver,plastic", ("Material of the {o}", "What it is made of", ""), ("made of {0}", "of {0}", "in {0}")),
+    (("language",), "language", ("Language", "In which language", ""), ("in {0}",)),
+    (("parts", "items", "contents"), "list", ("What belongs to it", "Parts of the {o}", ""), ("with {0}", "that has {0}", "containing {0}")),
+    (("urgent", "express"), "bool urgently|without hurry", ("Whether it is urgent", "Be quick", ""), ("{0}",)),
+    (("comment", "text", "message"), "chore", ("A comment", "What to say", ""), ("with the comment \"{0}\"", "and say \"{0}\"", "with the note \"{0}\"")),
+    (("file", "path", "document"), "file", ("File name", "Which file", ""), ("from {0}", "in {0}", "with the file {0}")),
+]
 
 
-def distractors(rng, split, used, count):
-    """Other tools to stand beside the one that is needed: never two with a name."""
-    tools, names = [], set(used)
+def invented(rng, split, verb=None, object_=None):
+    """A tool from parts: verb, object (often a made-up word) and up to three fields. Returns tool, request, arguments."""
+    do, does = verb or rng.choice(VERBS)
+    what = object_ or rng.choice((lambda: made_up(rng), lambda: made_up(rng), lambda: any_word(rng, split), lambda: thing(rng, split), lambda: f"{any_word(rng, split)} {thing(rng, split)}"))()
+    fields = rng.sample(FIELDS, rng.choice((0, 1, 1, 1, 2, 2, 2, 3, 4)))
+    tool = {"name": styled(rng, rng.choice((f"{do}_{what}", f"{do}_{what}", f"{what}_{do}", f"{do}_the_{what}", what)).replace(" ", "_")), "parameters": {},
+            "description": rng.choice((f"{does} a {what}.", f"{do.capitalize()} a {what}.", f"{does} one {what} for the user.", f"Use this to {do} a {what}.", f"{does} {what}s.", f"This function {does.lower()} a {what}.", f"{do.capitalize()} the {what} of the user.", f"{does} a {what} and says when it is done."))}
+    arguments, said = {}, []
+    for names, spec, descriptions, phrases in fields:
+        names = [n for n in names if n not in tool["parameters"]]
+        if not names:
+            continue
+        name = rng.choice(names)
+        kind, value, shown = draw(rng, split, spec)
+        optional = rng.random() < 0.25
+        tool["parameters"][name] = (kind, rng.choice(descriptions).format(o=what), not optional)
+        if optional and rng.random() < 0.5:
+            continue
+        arguments[name] = value
+        said.append(rng.choice(phrases).replace("{0}", shown))
+    if rng.random() < 0.3:
+        rng.shuffle(said)
+    tail = "".join((" and " if i and rng.random() < 0.2 and not s.startswith("and ") else ", " if i and rng.random() < 0.2 else " ") + s for i, s in enumerate(said))
+    ask = request(rng, f"{do} [the|a|my|this|one] {what}" + "{0}").replace("{0}", tail, 1)
+    return tool, ask, arguments
+
+
+def distractors(rng, split, used, count, near=None):
+    """Other tools to stand beside the one that is needed: never two with a name or a description."""
+    tools, names, said = [], {t["name"] for t in used}, {t["description"] for t in used}
+    kinds = {kind for kind, table in KNOWN.items() for t in used if t["description"] in table["descriptions"]}
     while len(tools) < count:
         way = rng.random()
-        if way < 0.35:
-            tool, _ = known(rng, rng.choice(("weather", "time", "calculate", "search", "reminder")))
-        elif way < 0.7:
+        if way < 0.4:
+            kind = rng.choice(list(KNOWN))
+            if kind in kinds:
+                continue
+            kinds.add(kind)
+            tool, _ = known(rng, kind)
+        elif way < 0.75:
             tool, _, _ = blueprint(rng, "train" if split == "train" else rng.choice(("train", "eval")))
         else:
             tool, _, _ = invented(rng, split)
-        # Search answers anything, so it is no distractor; its presence is trained on purpose where it is the right tool.
-        if tool["name"] not in names and not (tool["description"] in SEARCH["descriptions"]):
+        if tool["name"] not in names and tool["description"] not in said:
             names.add(tool["name"])
+            said.add(tool["description"])
             tools.append(tool)
     return tools

@@ -19,7 +19,7 @@ if (cases.Count == 0)
 
 try
 {
-    using var client = new KvPrefetchChatClient(new KvPrefetchOptions { Model = Option("--model") ?? "", MaxQueue = cases.Count });
+    using var client = new KvPrefetchChatClient(new KvPrefetchOptions { Model = Option("--model") ?? TinyChatModel.Name, MaxQueue = cases.Count });
     await client.LoadAsync();
     var since = Stopwatch.GetTimestamp();
     bool[] ways = Given("--plain") ? [false] : Given("--enforced") ? [true] : [true, false];

@@ -31,7 +31,7 @@ internal static unsafe class AttentionArithmetic<TLanes, V>
         V a0 = TLanes.Zero, a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
         for (long i = 0, at = 0; i < headDim; i++, at += pitch)
         {
-            if (Sse.IsSupported)
+            if (Sse.IsSupported && nextA != a)
             {
                 Sse.Prefetch0(nextA + at);
                 Sse.Prefetch0(nextB + at);
@@ -201,50 +201,55 @@ internal static unsafe class AttentionArithmetic<TLanes, V>
         }
     }
 
-    /// <summary>The same, with the same bits, for four states that lie one after the other and see the same tokens: a value is read once for all.</summary>
+    /// <summary>The same, with the same bits, for four states that see the same tokens: a value is read once for all.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AccumulateFour(float* accumulators, float* weights, int apart, float** values, float** ahead, int pitch, int valueDim, int from, int to)
+    public static void AccumulateFour(float** accumulators, float** weights, float** values, float** ahead, int pitch, int valueDim, int from, int to)
     {
         var i = 0;
-        float* second = accumulators + valueDim, third = second + valueDim, fourth = third + valueDim;
-        float* w1 = weights + apart, w2 = w1 + apart, w3 = w2 + apart;
+        float* w0 = weights[0], w1 = weights[1], w2 = weights[2], w3 = weights[3];
         for (; i + (2 * TLanes.Width) <= valueDim; i += 2 * TLanes.Width)
         {
             var j = i + TLanes.Width;
-            V a0 = TLanes.Load(accumulators + i), b0 = TLanes.Load(accumulators + j), a1 = TLanes.Load(second + i), b1 = TLanes.Load(second + j);
-            V a2 = TLanes.Load(third + i), b2 = TLanes.Load(third + j), a3 = TLanes.Load(fourth + i), b3 = TLanes.Load(fourth + j);
-            for (var t = from; t < to; t++)
+            V a0 = TLanes.Load(accumulators[0] + i), b0 = TLanes.Load(accumulators[0] + j), a1 = TLanes.Load(accumulators[1] + i), b1 = TLanes.Load(accumulators[1] + j);
+            V a2 = TLanes.Load(accumulators[2] + i), b2 = TLanes.Load(accumulators[2] + j), a3 = TLanes.Load(accumulators[3] + i), b3 = TLanes.Load(accumulators[3] + j);
+            for (var t = from; t < to;)
             {
-                var at = ((long)(t & 15) * pitch) + i;
-                var v = values[t >> 4] + at;
-                Ask(ahead[t >> 4] + at, 2 * TLanes.Width);
-                V x = TLanes.Load(v), y = TLanes.Load(v + TLanes.Width), weight = TLanes.Broadcast(weights[t]);
-                a0 = TLanes.MultiplyAdd(weight, x, a0);
-                b0 = TLanes.MultiplyAdd(weight, y, b0);
-                weight = TLanes.Broadcast(w1[t]);
-                a1 = TLanes.MultiplyAdd(weight, x, a1);
-                b1 = TLanes.MultiplyAdd(weight, y, b1);
-                weight = TLanes.Broadcast(w2[t]);
-                a2 = TLanes.MultiplyAdd(weight, x, a2);
-                b2 = TLanes.MultiplyAdd(weight, y, b2);
-                weight = TLanes.Broadcast(w3[t]);
-                a3 = TLanes.MultiplyAdd(weight, x, a3);
-                b3 = TLanes.MultiplyAdd(weight, y, b3);
+                float* v = values[t >> 4] + ((long)(t & 15) * pitch) + i, next = ahead[t >> 4] + ((long)(t & 15) * pitch) + i;
+                for (var end = Math.Min(to, (t | 15) + 1); t < end; t++, v += pitch, next += pitch)
+                {
+                    if (v != next)
+                    {
+                        Ask(next, 2 * TLanes.Width);
+                    }
+
+                    V x = TLanes.Load(v), y = TLanes.Load(v + TLanes.Width), weight = TLanes.Broadcast(w0[t]);
+                    a0 = TLanes.MultiplyAdd(weight, x, a0);
+                    b0 = TLanes.MultiplyAdd(weight, y, b0);
+                    weight = TLanes.Broadcast(w1[t]);
+                    a1 = TLanes.MultiplyAdd(weight, x, a1);
+                    b1 = TLanes.MultiplyAdd(weight, y, b1);
+                    weight = TLanes.Broadcast(w2[t]);
+                    a2 = TLanes.MultiplyAdd(weight, x, a2);
+                    b2 = TLanes.MultiplyAdd(weight, y, b2);
+                    weight = TLanes.Broadcast(w3[t]);
+                    a3 = TLanes.MultiplyAdd(weight, x, a3);
+                    b3 = TLanes.MultiplyAdd(weight, y, b3);
+                }
             }
 
-            TLanes.Store(a0, accumulators + i);
-            TLanes.Store(b0, accumulators + j);
-            TLanes.Store(a1, second + i);
-            TLanes.Store(b1, second + j);
-            TLanes.Store(a2, third + i);
-            TLanes.Store(b2, third + j);
-            TLanes.Store(a3, fourth + i);
-            TLanes.Store(b3, fourth + j);
+            TLanes.Store(a0, accumulators[0] + i);
+            TLanes.Store(b0, accumulators[0] + j);
+            TLanes.Store(a1, accumulators[1] + i);
+            TLanes.Store(b1, accumulators[1] + j);
+            TLanes.Store(a2, accumulators[2] + i);
+            TLanes.Store(b2, accumulators[2] + j);
+            TLanes.Store(a3, accumulators[3] + i);
+            TLanes.Store(b3, accumulators[3] + j);
         }
 
         for (var state = 0; i < valueDim && state < Together; state++)
         {
-            Accumulate(i, accumulators + ((long)state * valueDim), weights + ((long)state * apart), values, ahead, pitch, valueDim, from, to);
+            Accumulate(i, accumulators[state], weights[state], values, ahead, pitch, valueDim, from, to);
         }
     }
 

@@ -93,7 +93,7 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     {
         var (group, latent) = (shape.Heads / shape.KvHeads, shape.ValuesInKeys > 0);
         var states = BlockRows(group) * group;
-        return checked((2 * PartialFloats(states, shape.ValueDim)) + ((states + 3L) * PieceTokens(latent)) + ((long)StripTokens(latent) * (Math.Max(shape.HeadDim, shape.ValueDim) + 4)));
+        return checked((2 * PartialFloats(states, shape.ValueDim)) + ((states + 3L) * PieceTokens(latent)) + ((StripTokens(latent) + 16L) * (Math.Max(shape.HeadDim, shape.ValueDim) + 4)));
     }
 
     /// <summary>Maxima, sums and accumulators of so many states.</summary>
@@ -372,6 +372,8 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
 
         var pitch = ValuesInKeys ? HeadDim : ValueDim;
         int* from = stackalloc int[Together], to = stackalloc int[Together];
+        float** from4 = stackalloc float*[Together], to4 = stackalloc float*[Together];
+        var spare = widened + ((long)strip * Math.Max(HeadDim, ValueDim));
         var first = Math.Max(0, at - unit.FirstPosition) * unit.Heads;
         var last = (int)Math.Min(unit.Rows, (long)end + Window - 1 - unit.FirstPosition) * unit.Heads;
         for (var state = first; state < last; state += Together)
@@ -384,27 +386,28 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
                 (commonFrom, commonTo) = (Math.Max(commonFrom, from[i]), Math.Min(commonTo, to[i]));
             }
 
-            float* accumulator = accumulators + ((long)state * ValueDim), w = weights + ((long)state * tokens);
-            if (count < Together || commonFrom >= commonTo)
+            // States that are missing repeat the first, into a place that nobody reads.
+            for (var i = 0; i < Together; i++)
             {
-                for (var i = 0; i < count; i++)
-                {
-                    AttentionArithmetic<TLanes, V>.Accumulate(0, accumulator + ((long)i * ValueDim), w + ((long)i * tokens), values, ahead, pitch, ValueDim, from[i], to[i]);
-                }
-
-                continue;
+                to4[i] = i < count ? accumulators + ((state + i) * (long)ValueDim) : spare;
+                from4[i] = weights + ((state + (i < count ? i : 0)) * (long)tokens);
             }
 
-            // What only some of the four see stands before or behind what all see: each still adds its tokens in their order.
-            for (var i = 0; i < count; i++)
+            if (commonFrom >= commonTo)
             {
-                AttentionArithmetic<TLanes, V>.Accumulate(0, accumulator + ((long)i * ValueDim), w + ((long)i * tokens), values, ahead, pitch, ValueDim, from[i], commonFrom);
+                commonFrom = commonTo = strip;
             }
 
-            AttentionArithmetic<TLanes, V>.AccumulateFour(accumulator, w, tokens, values, ahead, pitch, ValueDim, commonFrom, commonTo);
+            // What only some of them see stands before or behind what all see: each adds its tokens in their order.
             for (var i = 0; i < count; i++)
             {
-                AttentionArithmetic<TLanes, V>.Accumulate(0, accumulator + ((long)i * ValueDim), w + ((long)i * tokens), values, ahead, pitch, ValueDim, commonTo, to[i]);
+                AttentionArithmetic<TLanes, V>.Accumulate(0, to4[i], from4[i], values, ahead, pitch, ValueDim, from[i], Math.Min(to[i], commonFrom));
+            }
+
+            AttentionArithmetic<TLanes, V>.AccumulateFour(to4, from4, values, ahead, pitch, ValueDim, commonFrom, commonTo);
+            for (var i = 0; i < count; i++)
+            {
+                AttentionArithmetic<TLanes, V>.Accumulate(0, to4[i], from4[i], values, ahead, pitch, ValueDim, Math.Max(from[i], commonTo), to[i]);
             }
         }
     }

@@ -64,7 +64,7 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
         _groupedTiles = kernels is ProductKernels.Auto or ProductKernels.Tiles && _groupedDots is not null ? AssembledKernels.GroupedTiles : null;
     }
 
-    public string Name => $"cpu ({TLanes.Width * 32}-bit vectors{(_tiles is not null ? ", tiles" : _dots is not null ? ", bf16 dot products" : "")})";
+    public string Name => $"cpu ({TLanes.Width * 32}-bit vectors{(_tiles is not null ? ", tiles" : _dots is not null ? ", bf16 dot products" : "")}{_cache switch { DType.BF16 => ", bf16 cache", DType.I8 => ", int8 cache", _ => "" }})";
     public int Threads => _pool.Threads;
 
     public Weight LoadMatrix(string name, DType type, int rows, int columns, nint address) => HostFloats.CanRead(type)

@@ -29,7 +29,7 @@ internal unsafe struct LinearKernel<TLanes, V, TWeights> : IExpertProduct<Linear
     where TWeights : IWeightReader<V>
 {
     /// <summary>Weights claimed at once when few rows share them; small, so that all threads end together.</summary>
-    private const int FewRowsPanelBytes = 48 * 1024;
+    private const int FewRowsPanelBytes = 16 * 1024;
 
     /// <summary>Outputs claimed at once when many rows share them: the panel is read again for each tile of rows.</summary>
     private const int ManyRowsPanelOutputs = 128;

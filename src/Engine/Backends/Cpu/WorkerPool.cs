@@ -10,7 +10,9 @@ internal interface IParallelJob
     void Run(int from, int end, int thread);
 }
 
-/// <summary>A fixed team of threads that share out the items of one job at a time, a few at once, so that all end together. The caller takes part: a pool of one has no threads of its own.
+/// <summary>A fixed team of threads that share out the items of one job at a time. The caller takes part: a pool of one has no threads of its own.
+/// <para>Each thread has a run of items of its own and goes through it from the front, so that what it reads is one stream; when it is done it takes over from the backs of the others, a few items at
+/// once, so that all end together.</para>
 /// <para>A worker takes part in a job only once it has entered it, and the caller waits only for those that did: on a busy machine a worker that the system keeps waiting holds nobody up.
 /// Workers spin for a moment between jobs (a decode step is a hundred short ones) and then sleep until the next.</para>
 /// <para>Engines of one process that ask for as many threads get the same team, and their jobs take turns: two engines at work are no more threads than one.</para></summary>
@@ -23,6 +25,9 @@ internal sealed unsafe class WorkerPool : IDisposable
     private const long Open = 1L << 31;
     private const long Inside = Open - 1;
 
+    /// <summary>From one thread's entry in <see cref="_left"/> to the next one's.</summary>
+    private const int Line = 16;
+
     private static readonly Dictionary<int, WorkerPool> Teams = [];
 
     private readonly Lock _turn = new();
@@ -31,10 +36,11 @@ internal sealed unsafe class WorkerPool : IDisposable
     private readonly int[] _asleep;
     private delegate*<void*, WorkerPool, int, void> _entry;
     private void* _job;
-    private int _items;
     private int _grain;
-    private int _next;
     private long _state;
+
+    /// <summary>For each thread, on a cache line of its own: the first item left in the upper half, the one behind the last in the lower.</summary>
+    private readonly long[] _left;
     private int _users;
     private volatile bool _stop;
 
@@ -44,6 +50,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         _workers = new Thread[threads - 1];
         _wake = new SemaphoreSlim[threads - 1];
         _asleep = new int[threads - 1];
+        _left = new long[(threads + 1) * Line];
         for (var i = 0; i < _workers.Length; i++)
         {
             var index = i;
@@ -100,7 +107,8 @@ internal sealed unsafe class WorkerPool : IDisposable
         {
             _entry = &Share<TJob>;
             _job = pointer;
-            (_items, _grain, _next) = (items, grain, 0);
+            _grain = grain;
+            Deal(items, grain);
             var number = (Volatile.Read(ref _state) >> 32) + 1;
             Interlocked.Exchange(ref _state, (number << 32) | Open);
             WakeSleepers();
@@ -131,18 +139,77 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
     }
 
+    /// <summary>As many whole grains to each thread, about.</summary>
+    private void Deal(int items, int grain)
+    {
+        var grains = ((long)items + grain - 1) / grain;
+        for (var t = 0; t < Threads; t++)
+        {
+            long from = grains * t / Threads * grain, end = Math.Min(items, grains * (t + 1) / Threads * grain);
+            Volatile.Write(ref Left(t), (from << 32) | end);
+        }
+    }
+
+    private ref long Left(int thread) => ref _left[(thread + 1) * Line];
+
     private static void Share<TJob>(void* job, WorkerPool pool, int thread)
         where TJob : unmanaged, IParallelJob
     {
+        while (pool.TakeOwn(thread, out var from, out var end) || pool.TakeOver(out from, out end))
+        {
+            ((TJob*)job)->Run(from, end, thread);
+        }
+    }
+
+    private bool TakeOwn(int thread, out int from, out int end)
+    {
+        ref var left = ref Left(thread);
         while (true)
         {
-            var from = Interlocked.Add(ref pool._next, pool._grain) - pool._grain;
-            if (from >= pool._items)
+            var seen = Volatile.Read(ref left);
+            (from, var last) = ((int)(seen >> 32), (int)seen);
+            end = Math.Min(last, from + _grain);
+            if (from >= last)
             {
-                return;
+                return false;
             }
 
-            ((TJob*)job)->Run(from, Math.Min(pool._items, from + pool._grain), thread);
+            if (Interlocked.CompareExchange(ref left, ((long)end << 32) | (uint)last, seen) == seen)
+            {
+                return true;
+            }
+        }
+    }
+
+    /// <summary>Takes from the back of whoever has most left.</summary>
+    private bool TakeOver(out int from, out int end)
+    {
+        while (true)
+        {
+            long seen = 0;
+            int most = 0, victim = -1;
+            for (var t = 0; t < Threads; t++)
+            {
+                var left = Volatile.Read(ref Left(t));
+                if ((int)left - (int)(left >> 32) > most)
+                {
+                    (most, seen, victim) = ((int)left - (int)(left >> 32), left, t);
+                }
+            }
+
+            (from, end) = ((int)(seen >> 32), (int)seen);
+            if (victim < 0)
+            {
+                return false;
+            }
+
+            // Whole grains counted from the front, so that a thread that goes through its own never meets a part of one.
+            var first = from;
+            from += (most - 1) / _grain * _grain;
+            if (Interlocked.CompareExchange(ref Left(victim), ((long)first << 32) | (uint)from, seen) == seen)
+            {
+                return true;
+            }
         }
     }
 

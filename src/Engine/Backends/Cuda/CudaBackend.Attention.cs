@@ -59,8 +59,8 @@ internal sealed unsafe partial class CudaBackend
         };
         if (Prefills(step, q, shape))
         {
-            var tiles = (step.TokenCount / CudaKernels.PrefillQueries) + step.SequenceCount;
-            Kernel(CudaKernels.PagedAttentionPrefill(shape.HeadDim, KvCode, shape.SoftCap != 0)).Launch(_stream, shape.Heads, tiles, 1, parameters);
+            var tiles = (step.TokenCount / CudaKernels.PrefillQueries(RowTiles(shape))) + step.SequenceCount;
+            Kernel(CudaKernels.PagedAttentionPrefill(shape.HeadDim, KvCode, shape.SoftCap != 0, RowTiles(shape))).Launch(_stream, shape.Heads, tiles, 1, parameters);
         }
         else
         {
@@ -86,9 +86,11 @@ internal sealed unsafe partial class CudaBackend
         && shape.HeadDim % 16 == 0 && shape.HeadDim <= 256
         && (q.Stride | q.Column) % 4 == 0
         && step.TokenCount > step.SequenceCount
-        && CudaKernels.PagedAttentionPrefill(shape.HeadDim, KvCode, shape.SoftCap != 0) is var spec
+        && CudaKernels.PagedAttentionPrefill(shape.HeadDim, KvCode, shape.SoftCap != 0, RowTiles(shape)) is var spec
         && spec.SharedBytes <= _context.SharedBytes
         && _kernels.Has(spec);
+
+    private int RowTiles(AttentionShape shape) => _options.PrefillRowTiles > 0 ? _options.PrefillRowTiles : CudaKernels.PrefillRowTiles(shape.HeadDim);
 
     /// <summary>Without a compiler only the common variants are there; the plain kernel takes the others.</summary>
     private bool IsAvailable(AttentionShape shape)

@@ -42,6 +42,9 @@ internal sealed record CudaOptions
     /// <summary>Kernels may begin before the one in front has ended (where the card can).</summary>
     public bool Overlaps { get; init; } = true;
 
+    /// <summary>Times 16 rows of a warp in attention over prompts; 0: what was fastest. For measurements.</summary>
+    public int PrefillRowTiles { get; init; }
+
     /// <summary>Contexts are cut at fixed places, so that a sequence's bits while decoding do not depend on its neighbours.</summary>
     public bool BatchInvariant { get; init; }
 }

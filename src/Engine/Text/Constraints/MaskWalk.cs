@@ -67,7 +67,10 @@ internal sealed class MaskWalk(TokenVocabulary vocabulary)
     }
 
     /// <summary>Fills with what is allowed inside; where that leads out of all that is read inside, another cursor at the same place decides token by token.</summary>
-    public void FillUpToExits(in Cursor inner, in Cursor whole)
+    /// <param name="inner">What is read inside.</param>
+    /// <param name="whole">The other cursor.</param>
+    /// <param name="ended">Where the other one goes on if the inside is complete before the next byte.</param>
+    public void FillUpToExits(in Cursor inner, in Cursor whole, Func<Bits, Cursor> ended)
     {
         var before = _exits;
         _exits = [];
@@ -76,17 +79,27 @@ internal sealed class MaskWalk(TokenVocabulary vocabulary)
         _exits = before;
         foreach (var exit in exits)
         {
-            Retry(exit.Trie, whole, exit.Node);
+            var (trie, node) = (exit.Trie, exit.Node);
+            if (!exit.Before || trie.Depth[node] > 0)
+            {
+                Retry(trie, whole, node);
+            }
+            else if (ended(exit.Failed) is { IsDead: false } next)
+            {
+                Walk(trie, next, node, trie.End[node], 0, 0);
+            }
         }
     }
 
     /// <summary>Decides anew about the tokens of a trie, or of a node and its subtree, each by its own bytes.</summary>
     public void Retry(TokenTrie trie, in Cursor whole, int node = -1)
+        => Retry(node < 0 ? trie.Tokens : trie.Tokens.AsSpan(trie.First[node]..trie.First[trie.End[node]]), whole);
+
+    /// <summary>Decides anew about tokens, each by its own bytes.</summary>
+    public void Retry(ReadOnlySpan<int> tokens, in Cursor whole)
     {
-        var (from, to) = node < 0 ? (0, trie.Tokens.Length) : (trie.First[node], trie.First[trie.End[node]]);
-        for (var t = from; t < to; t++)
+        foreach (var id in tokens)
         {
-            var id = trie.Tokens[t];
             var cursor = whole;
             foreach (var b in Vocabulary.Text(id))
             {
@@ -256,10 +269,10 @@ internal sealed class MaskWalk(TokenVocabulary vocabulary)
     }
 
     /// <summary>Allows every token that a text's mode takes. Bytes that are not the text's own go through the mode's step.</summary>
-    /// <param name="mode">The mode.</param>
-    /// <param name="start">Where it stands.</param>
-    /// <param name="trie">The tokens.</param>
-    public void WalkText(TextMode mode, in Cursor start, TokenTrie trie)
+    public void WalkText(TextMode mode, in Cursor start, TokenTrie trie) => TryWalkText(mode, start, trie, int.MaxValue);
+
+    /// <summary>As <see cref="WalkText"/>, unless it comes to more nodes: then what it allowed is right, and not all.</summary>
+    public bool TryWalkText(TextMode mode, in Cursor start, TokenTrie trie, int maxNodes)
     {
         var states = _states;
         states[0] = start.Value;
@@ -268,8 +281,14 @@ internal sealed class MaskWalk(TokenVocabulary vocabulary)
         var count = labels.Length;
         var own = mode.OwnBytes;
         var pool = mode.SimplePool;
+        var nodes = 0;
         for (var i = 0; i < count;)
         {
+            if (++nodes > maxNodes)
+            {
+                return false;
+            }
+
             var b = labels[i];
             var at = depths[i];
             if (!own[b])
@@ -302,6 +321,131 @@ internal sealed class MaskWalk(TokenVocabulary vocabulary)
             states[at + 1] = next;
             AllowAt(trie, i);
             i++;
+        }
+
+        return true;
+    }
+
+    /// <summary>Allows every token of a trie over classes that a text's mode takes and that can be completed with at most so many characters, those of the token among them; false where that is not found out.</summary>
+    /// <param name="mode">The mode.</param>
+    /// <param name="state">One of its wide states.</param>
+    /// <param name="trie">The tokens.</param>
+    /// <param name="maxCharacters">The bound; where there is one, states are expressions.</param>
+    /// <param name="isUniform">Whether a state tells no bytes of a class apart; from other states on, tokens are looked at one by one.</param>
+    public bool TryWalkClasses(TextMode mode, int state, ClassTrie trie, int maxCharacters, Func<int, bool> isUniform)
+    {
+        var states = _states;
+        states[0] = state;
+        if (!isUniform(state))
+        {
+            return false;
+        }
+
+        var pool = maxCharacters == ExprPool.Infinite ? null : mode.Program.Pool;
+        for (var i = 0; i < trie.Count;)
+        {
+            var at = trie.Depth[i];
+            var next = mode.NextWide(states[at], trie.Label[i]);
+            if (next < 0)
+            {
+                i = trie.End[i];
+                continue;
+            }
+
+            if (pool is not null)
+            {
+                var rest = pool.Shortest(next);
+                if (rest < 0)
+                {
+                    return false;
+                }
+
+                if (rest > maxCharacters - trie.Characters[i])
+                {
+                    // What goes on from here is not shorter.
+                    i = trie.End[i];
+                    continue;
+                }
+            }
+
+            states[at + 1] = next;
+            trie.AllowAt(i, Mask);
+            i++;
+            if (i < trie.End[i - 1] && next != states[at] && !isUniform(next))
+            {
+                if (!TryFollow(mode, next, trie, i - 1, maxCharacters))
+                {
+                    return false;
+                }
+
+                i = trie.End[i - 1];
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Decides about the tokens below a node, each by its own bytes.</summary>
+    private bool TryFollow(TextMode mode, int state, ClassTrie trie, int node, int maxCharacters)
+    {
+        foreach (var id in trie.TokensBelow(node))
+        {
+            var next = state;
+            var characters = (int)trie.Characters[node];
+            foreach (var b in Vocabulary.Text(id)[(trie.Depth[node] + 1)..])
+            {
+                characters += b is >= 0x80 and <= 0xBF ? 0 : 1;
+                next = mode.NextWide(next, b);
+                if (next < 0)
+                {
+                    break;
+                }
+            }
+
+            if (next < 0)
+            {
+                continue;
+            }
+
+            if (maxCharacters != ExprPool.Infinite)
+            {
+                var rest = mode.Program.Pool.Shortest(next);
+                if (rest < 0)
+                {
+                    return false;
+                }
+
+                if (rest > maxCharacters - characters)
+                {
+                    continue;
+                }
+            }
+
+            Allow(id);
+        }
+
+        return true;
+    }
+
+    /// <summary>Allows the tokens that these bytes begin with.</summary>
+    public void AllowAlong(TokenTrie trie, ReadOnlySpan<byte> bytes)
+    {
+        int from = 0, to = trie.Count;
+        foreach (var b in bytes)
+        {
+            var node = from;
+            while (node < to && trie.Label[node] < b)
+            {
+                node = trie.End[node];
+            }
+
+            if (node >= to || trie.Label[node] != b)
+            {
+                return;
+            }
+
+            AllowAt(trie, node);
+            (from, to) = (node + 1, trie.End[node]);
         }
     }
 

@@ -20,6 +20,8 @@ internal sealed class StringTokens
         List<(byte[] Text, int Id)> whole = [];
         List<(byte[] Text, int Id)> escaped = [];
         List<(byte[] Text, int Id)> others = [];
+        List<(byte[] Text, int Id)> plain = [];
+        List<int> several = [];
         _plain = new uint[(size + 31) / 32];
         _before = new byte[size];
         foreach (var (text, id) in tokens)
@@ -32,6 +34,7 @@ internal sealed class StringTokens
             if (end < 0 && !hasEscape)
             {
                 _plain[id >> 5] |= 1u << id;
+                plain.Add((text, id));
             }
             else
             {
@@ -50,6 +53,11 @@ internal sealed class StringTokens
             {
                 suffixes.Add((text[end..], id));
                 whole.Add((text, id));
+                if (text.AsSpan(end + 1).Count((byte)'"') > 1)
+                {
+                    several.Add(id);
+                }
+
                 _before[id] = (byte)Math.Min(255, length);
                 MaxBefore = Math.Max(MaxBefore, length);
             }
@@ -77,6 +85,16 @@ internal sealed class StringTokens
         ClosingWhole = new TokenTrie(whole);
         ClosingEscaped = new TokenTrie(escaped);
         NotPlain = new TokenTrie(others);
+        Plain = new TokenTrie(plain);
+        ClosingSeveral = [.. several];
+        Frequencies = new double[256];
+        foreach (var (text, _) in plain)
+        {
+            foreach (var b in text)
+            {
+                Frequencies[b] += 1.0 / plain.Count / text.Length;
+            }
+        }
     }
 
     /// <summary>Characters of the longest token that stays inside.</summary>
@@ -91,11 +109,20 @@ internal sealed class StringTokens
     /// <summary>The same with their content.</summary>
     public TokenTrie ClosingWhole { get; }
 
+    /// <summary>Those of <see cref="Closing"/> in which another string begins and ends.</summary>
+    public int[] ClosingSeveral { get; }
+
     /// <summary>Tokens with an escape before the quote that closes, whole; they are in no other trie here.</summary>
     public TokenTrie ClosingEscaped { get; }
 
     /// <summary>Tokens with an escape or a closing quote, whole.</summary>
     public TokenTrie NotPlain { get; }
+
+    /// <summary>Tokens that stay inside, without an escape.</summary>
+    public TokenTrie Plain { get; }
+
+    /// <summary>How large a part of such tokens each byte is.</summary>
+    public double[] Frequencies { get; }
 
     /// <summary>Adds to a mask the tokens that stay inside and have no escape.</summary>
     public void AddPlain(Span<uint> mask) => MaskWords.Or(mask, _plain);

@@ -1,3 +1,4 @@
+using KvPrefetch.Engine.Text.Constraints.Regular;
 using KvPrefetch.Engine.Text.Tokenization;
 
 namespace KvPrefetch.Engine.Text.Constraints;
@@ -5,9 +6,12 @@ namespace KvPrefetch.Engine.Text.Constraints;
 /// <summary>What masks need of a tokenizer: its tokens as bytes, their trie, and sets of tokens that are known before any grammar. Added tokens, special or not, are in none of them: they are allowed by number only. Immutable.</summary>
 internal sealed class TokenVocabulary
 {
-    private static readonly System.Buffers.SearchValues<byte> s_word = System.Buffers.SearchValues.Create(WordBytes);
+    private const long MaxPlainBytes = 64L << 20;
 
     private readonly byte[][] _texts;
+    private readonly Lock _gate = new();
+    private readonly List<(ByteClasses Classes, ClassTrie Trie)> _plain = [];
+    private long _plainBytes;
 
     public TokenVocabulary(Tokenizer tokenizer)
     {
@@ -28,21 +32,6 @@ internal sealed class TokenVocabulary
         Trie = new TokenTrie(entries).WithOpenings();
         Strings = new StringTokens(entries, Size);
         Spaces = new SpaceTokens(entries);
-        WordMask = new uint[Words];
-        List<(byte[], int)> others = [];
-        foreach (var (text, id) in entries)
-        {
-            if (text.AsSpan().IndexOfAnyExcept(s_word) < 0)
-            {
-                WordMask[id >> 5] |= 1u << id;
-            }
-            else
-            {
-                others.Add((text, id));
-            }
-        }
-
-        NotWords = new TokenTrie(others);
     }
 
     public Tokenizer Tokenizer { get; }
@@ -59,14 +48,32 @@ internal sealed class TokenVocabulary
 
     public SpaceTokens Spaces { get; }
 
-    /// <summary>Tokens of nothing but <see cref="WordBytes"/>.</summary>
-    public uint[] WordMask { get; }
+    /// <summary>The tokens that stay inside a string, without an escape, over classes of bytes. A few that were used last are kept, for all grammars.</summary>
+    public ClassTrie PlainOver(ByteClasses classes)
+    {
+        lock (_gate)
+        {
+            var at = _plain.FindIndex(known => known.Classes.Equals(classes));
+            var trie = at < 0 ? new ClassTrie(Strings.Plain, classes, Words) : _plain[at].Trie;
+            if (at >= 0)
+            {
+                _plain.RemoveAt(at);
+            }
+            else
+            {
+                _plainBytes += trie.Bytes;
+            }
 
-    /// <summary>All other tokens.</summary>
-    public TokenTrie NotWords { get; }
+            _plain.Add((classes, trie));
+            while (_plainBytes > MaxPlainBytes && _plain.Count > 1)
+            {
+                _plainBytes -= _plain[0].Trie.Bytes;
+                _plain.RemoveAt(0);
+            }
 
-    /// <summary>ASCII letters, digits and the underscore.</summary>
-    public static ReadOnlySpan<byte> WordBytes => "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"u8;
+            return trie;
+        }
+    }
 
     /// <summary>Bytes of a token; empty for added tokens and ids without one.</summary>
     public ReadOnlySpan<byte> Text(int id) => _texts[id];

@@ -43,6 +43,8 @@ internal sealed class CaptureMode(ItemSlot slot, Cursor inner, CaptureMode? befo
             // As if nothing were equal; then tokens that complete a string which is there already are tried one by one.
             inner.Mode.Fill(inner with { Stack = new ReturnStack(new AnyItemSlot(slot, at.Stack), null) }, walk);
             walk.Retry(walk.Vocabulary.Strings.ClosingEscaped, at);
+            // A token may hold a further string that is equal to this one.
+            walk.Retry(walk.Vocabulary.Strings.ClosingSeveral, at);
             for (var items = slot.Frame.State.Items; items is not null; items = items.Before)
             {
                 if (items.Text is { } text && text.AsSpan().StartsWith(decoded) && walk.Vocabulary.Trie.Find(text.AsSpan(decoded.Length), (byte)'"') is >= 0 and var node)
@@ -57,7 +59,9 @@ internal sealed class CaptureMode(ItemSlot slot, Cursor inner, CaptureMode? befo
         }
         else
         {
-            walk.FillUpToExits(inner, at);
+            var stack = at.Stack;
+            Cursor? returned = null;
+            walk.FillUpToExits(inner, at, failed => returned ??= slot.Return(failed, Canonical(Text()), stack));
         }
     }
 

@@ -96,8 +96,31 @@ internal sealed class KeyMode(ObjectFrame frame) : TextMode(frame.Context.Progra
     /// <summary>Known keys aside: what stays alive without them does so with them.</summary>
     protected override int Widest(int state)
     {
-        var key = frame.TracksKeys ? state : _plan.WithoutNames(state);
-        return frame.TracksKeys || frame.IsKeyAlive(key) ? key : -1;
+        var key = _plan.WithoutNames(frame.TracksKeys ? _tracked[state].Key : state);
+        return frame.IsKeyAlive(key) ? key : -1;
+    }
+
+    public override int NextWide(int state, byte b)
+    {
+        var next = _plan.Next(state, b);
+        return next < 0 || !frame.IsKeyAlive(next) ? -1 : next;
+    }
+
+    /// <summary>Whatever the key becomes, it may come.</summary>
+    protected override bool IsSurelyFree(int state) => _plan.IsBeforeCharacter(state) && frame.AllowsAll(state);
+
+    protected override ByteClasses ClassesOf(int state) => _plan.Classes;
+
+    protected override void WalkRest(int state, MaskWalk walk)
+    {
+        var (low, high, depth) = _plan.Candidates(frame.TracksKeys ? _tracked[state].Key : state);
+        for (var i = low; i < high; i++)
+        {
+            if (frame.Names[i])
+            {
+                walk.AllowAlong(walk.Vocabulary.Strings.Plain, _plan.Names[i].AsSpan(depth));
+            }
+        }
     }
 
     protected override Cursor Close(in Cursor at)

@@ -181,6 +181,8 @@ internal sealed class TextState
     private readonly ExprPool _pool;
     private readonly Context _context;
     private readonly int[] _others;
+    private readonly int[] _all;
+    private ByteClasses? _classes;
     private readonly List<int[]> _vectors = [];
     private readonly List<int[]?> _rows = [];
     private readonly Dictionary<VectorKey, int> _ids = [];
@@ -204,6 +206,8 @@ internal sealed class TextState
 
         _others = [.. others];
         Must = pool.And([any, .. must]);
+        // Where a character begins and ends is told apart too: that is how tokens are counted.
+        _all = [Must, pool.AnyText, .. others.Select(i => goals[i])];
         Start = IsSimple ? (pool.IsEmpty(Must) ? -1 : Must) : Intern([Must, .. others.Select(i => goals[i])]);
     }
 
@@ -214,6 +218,9 @@ internal sealed class TextState
 
     /// <summary>-1 where nothing is allowed.</summary>
     public int Start { get; }
+
+    /// <summary>Bytes that no state tells apart.</summary>
+    public ByteClasses Classes => _classes ??= _pool.ClassesOf(_all);
 
     public int Next(int state, byte b)
     {

@@ -10,6 +10,7 @@ internal sealed class ObjectFrame
     private bool[]? _names;
     private bool? _others;
     private bool? _isAlive;
+    private bool? _mayFailNames;
     private bool? _tracksKeys;
     private Bits? _closing;
     private KeyMode? _keys;
@@ -167,47 +168,16 @@ internal sealed class ObjectFrame
 
     public bool Allows(ObjectState state, bool full) => Context.Requirement.Allows(Failed(state, closed: false, Bits.None, full));
 
-    /// <summary>The expressions of keys that are not known by name: alive where a kind of key that they can still become may come.</summary>
+    /// <summary>Keys that are not known by name: alive where a kind of key that they can still become may come.</summary>
     private bool AreOthersAlive(int key)
     {
-        var pool = Context.Program.Pool;
-        var expressions = _plan.Expressions(key);
-        var text = expressions[0];
-        var names = text;
-        for (var i = _plan.PatternCount + 1; i < expressions.Length; i++)
-        {
-            // Keys that are not valid as strings come only where that may be false.
-            names = pool.And(names, expressions[i]);
-        }
-
-        if (pool.IsEmpty(names) && !MayFailNames)
-        {
-            return false;
-        }
-
-        names = MayFailNames ? text : names;
-        var count = _plan.PatternCount;
-        if (count > 6)
-        {
-            return true;
-        }
-
-        for (var set = 0; set < 1 << count; set++)
-        {
-            var all = names;
-            for (var i = 0; i < count && all != 0; i++)
-            {
-                all = pool.And(all, ((set >> i) & 1) != 0 ? expressions[i + 1] : pool.Not(expressions[i + 1]));
-            }
-
-            if (!pool.IsEmpty(all) && SetAllowed(set))
-            {
-                return true;
-            }
-        }
-
-        return false;
+        var sets = _plan.PatternSets(key, _mayFailNames ??= _plan.MayFailNames(Context.Requirement, State));
+        return sets is null || Array.Exists(sets, SetAllowed);
     }
+
+    /// <summary>Whether every kind of key that one read up to here can become may come, keys known by name aside.</summary>
+    public bool AllowsAll(int key)
+        => !_full && !_plan.HasKeyNames && _plan.PatternSets(key, anyName: true) is { Length: > 0 } sets && Array.TrueForAll(sets, SetAllowed);
 
     private readonly Dictionary<int, bool> _sets = [];
 
@@ -220,8 +190,6 @@ internal sealed class ObjectFrame
 
         return allowed;
     }
-
-    private bool MayFailNames => _plan.MayFailNames(Context.Requirement, State);
 
     /// <summary>The state with this key begun; null where that makes the whole false.</summary>
     private ObjectState? Entered(KeyClass kind, string key = "")

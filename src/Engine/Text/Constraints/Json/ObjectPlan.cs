@@ -13,12 +13,16 @@ internal sealed class ObjectPlan
     private readonly Dictionary<(int, int, int, int), int> _keyIds = [];
     private readonly Dictionary<(int, byte), int> _next = [];
     private readonly Dictionary<int, int[]> _rows = [];
+    private const int MaxPatternSets = 256;
+
+    private readonly Dictionary<(int Patterns, bool AnyName), int[]?> _patternSets = [];
     private readonly PropertiesAtom[] _properties;
     private readonly KeyNamesAtom[] _keyNames;
     private readonly string[] _patternSources;
     private readonly Dictionary<string, int> _patternIndex = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _nameIndex = new(StringComparer.Ordinal);
     private readonly ExprPool _pool;
+    private ByteClasses? _keyClasses;
 
     public ObjectPlan(Locus locus)
     {
@@ -95,6 +99,9 @@ internal sealed class ObjectPlan
 
     /// <summary>State before a key.</summary>
     public int Start { get; }
+
+    /// <summary>Bytes that patterns and schemas of keys never tell apart.</summary>
+    public ByteClasses Classes => _keyClasses ??= _pool.ClassesOf(Expressions(Start));
 
     private int KeyNamesFrom { get; }
 
@@ -176,8 +183,73 @@ internal sealed class ObjectPlan
     /// <summary>The key is at the start of a character, and patterns do not matter.</summary>
     public bool IsPlain(int key) => !HasPatterns && _patternStates[_keys[key].Patterns][0] == _pool.AnyText;
 
+    public bool IsBeforeCharacter(int key) => _patternStates[_keys[key].Patterns][0] == _pool.AnyText;
+
     /// <summary>Expressions that are matched: text itself, patterns, schemas of keys.</summary>
     public ReadOnlySpan<int> Expressions(int key) => _patternStates[_keys[key].Patterns];
+
+    /// <summary>Of a key that has been read up to here, the sets of patterns that it can still match, and no others; null where they are too many to tell.</summary>
+    /// <param name="key">State of the key.</param>
+    /// <param name="anyName">Keys that are not valid under a schema for keys count too.</param>
+    public int[]? PatternSets(int key, bool anyName)
+    {
+        var patterns = _keys[key].Patterns;
+        if (!_patternSets.TryGetValue((patterns, anyName), out var sets))
+        {
+            sets = FindPatternSets(_patternStates[patterns], anyName);
+            _patternSets.Add((patterns, anyName), sets);
+            Locus.Program.Charge(80 + ((sets?.Length ?? 0) * 4));
+        }
+
+        return sets;
+    }
+
+    private int[]? FindPatternSets(int[] states, bool anyName)
+    {
+        var names = states[0];
+        for (var i = KeyNamesFrom; i < states.Length && !anyName; i++)
+        {
+            names = _pool.And(names, states[i]);
+        }
+
+        if (_pool.IsEmpty(names))
+        {
+            return [];
+        }
+
+        List<(int Set, int Left)> sets = [(0, names)];
+        for (var i = 0; i < PatternCount; i++)
+        {
+            var pattern = states[i + 1];
+            if (pattern == ExprPool.Empty)
+            {
+                continue;
+            }
+
+            var count = sets.Count;
+            if (count > MaxPatternSets || PatternCount > 31)
+            {
+                return null;
+            }
+
+            var not = _pool.Not(pattern);
+            for (var s = 0; s < count; s++)
+            {
+                var (set, left) = sets[s];
+                var with = _pool.And(left, pattern);
+                if (!_pool.IsEmpty(with))
+                {
+                    sets.Add((set | (1 << i), with));
+                }
+
+                sets[s] = (set, _pool.And(left, not));
+            }
+
+            sets.RemoveAll(s => _pool.IsEmpty(s.Left));
+        }
+
+        return [.. sets.Select(s => s.Set)];
+    }
 
     /// <summary>What kind of key it is when it ends here; null where it ends within a character.</summary>
     public KeyClass? Class(int key)
@@ -273,6 +345,8 @@ internal sealed class ObjectPlan
     }
 
     public int PatternCount => KeyNamesFrom - 1;
+
+    public bool HasKeyNames => _keyNames.Length > 0;
 
     private KeyClass ClassOf(int name, int[] matched)
     {

@@ -6,12 +6,15 @@ namespace KvPrefetch.Engine.Text.Constraints.Json;
 /// <summary>Within a text whose bytes an automaton reads. Values from zero are its states; below zero they number states within an escape.</summary>
 internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
 {
+    /// <summary>Nodes of the vocabulary's trie that a walk may come to before one over classes of bytes, which may have to be made first, is the shorter one.</summary>
+    private const int MaxDirect = 6_000;
+
     private static readonly bool[] s_string = [.. Enumerable.Range(0, 256).Select(b => b is >= 0x20 and not '"' and not '\\')];
 
     private readonly List<Escape> _escapes = [];
     private readonly Dictionary<Escape, int> _escapeIds = [];
     private readonly Dictionary<int, bool> _any = [];
-    private readonly Dictionary<int, bool> _words = [];
+    private Region? _region;
 
     /// <summary>Bytes that <see cref="NextText"/> reads; others go through <see cref="Mode.Step"/>.</summary>
     public virtual bool[] OwnBytes => s_string;
@@ -49,6 +52,20 @@ internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
     /// <summary>A state that takes nothing that this one does not take, and has fewer states behind it; -1 where nothing is known of it.</summary>
     protected virtual int Widest(int state) => state;
 
+    /// <summary>The state after a byte of text, where states are such as <see cref="Widest"/> gives; below zero where there is none.</summary>
+    public virtual int NextWide(int state, byte b) => NextText(state, b);
+
+    /// <summary>Bytes that no state tells apart which comes of this one by <see cref="NextWide"/>.</summary>
+    protected abstract ByteClasses ClassesOf(int state);
+
+    /// <summary>True where it is plain without a search that every text keeps the text alive.</summary>
+    protected virtual bool IsSurelyFree(int state) => false;
+
+    /// <summary>Allows tokens that stay inside and that <see cref="Widest"/> leaves out.</summary>
+    protected virtual void WalkRest(int state, MaskWalk walk)
+    {
+    }
+
     /// <summary>Behind the closing quote.</summary>
     protected abstract Cursor Close(in Cursor at);
 
@@ -68,10 +85,9 @@ internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
             walk.Vocabulary.Strings.AddPlain(walk.Mask);
             walk.WalkText(this, at, walk.Vocabulary.Strings.NotPlain);
         }
-        else if (TakesWords(at.Value))
+        else if ((!IsBounded(at.Value) && walk.TryWalkText(this, at, walk.Vocabulary.Trie, MaxDirect)) || TryWalkClasses(at, walk))
         {
-            MaskWords.Or(walk.Mask, walk.Vocabulary.WordMask);
-            walk.WalkText(this, at, walk.Vocabulary.NotWords);
+            return;
         }
         else
         {
@@ -79,11 +95,55 @@ internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
         }
     }
 
+    private bool IsBounded(int state) => SimplePool is { } pool && pool.IsBounded(state, out _, out var min, out _) && min <= 1;
+
+    /// <summary>Walks classes of bytes in place of bytes, where the text stands before a character.</summary>
+    private bool TryWalkClasses(in Cursor at, MaskWalk walk)
+    {
+        var state = Widest(at.Value);
+        if (state < 0 || !ReferenceEquals(OwnBytes, s_string) || IsWithinCharacter(state))
+        {
+            return false;
+        }
+
+        var bound = ExprPool.Infinite;
+        if (IsBounded(state))
+        {
+            _ = Program.Pool.IsBounded(state, out state, out _, out bound);
+        }
+
+        var all = ClassesOf(state);
+        _region ??= new Region(this);
+        var classes = _region.ClassesFor(state, all, walk.Vocabulary.Strings.Frequencies);
+        var trie = walk.Vocabulary.PlainOver(classes);
+        if (trie.Count == 0 || !walk.TryWalkClasses(this, state, trie, bound, s => _region.IsUniform(s, classes, all)))
+        {
+            return false;
+        }
+
+        WalkRest(at.Value, walk);
+        walk.WalkText(this, at, walk.Vocabulary.Strings.NotPlain);
+        return true;
+    }
+
+    private bool IsWithinCharacter(int state)
+    {
+        for (var b = 0x80; b <= 0xBF; b++)
+        {
+            if (NextWide(state, (byte)b) >= 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Whether every text keeps it alive: then tokens need not be looked at one by one.</summary>
     private bool TakesAny(int state)
     {
         state = Widest(state);
-        if (state < 0 || !ReferenceEquals(OwnBytes, s_string))
+        if (state < 0 || !ReferenceEquals(OwnBytes, s_string) || IsBounded(state))
         {
             return false;
         }
@@ -93,9 +153,17 @@ internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
             return known;
         }
 
+        if (IsSurelyFree(state))
+        {
+            return _any[state] = true;
+        }
+
         // All pairs of a state and what is left of a character.
         const int maxPairs = 96;
+        const int maxNew = 300;
         var pool = Program.Pool;
+        var before = pool.Count;
+        var members = ClassesOf(state).Members;
         List<(int State, int Text)> pairs = [(state, pool.AnyText)];
         HashSet<(int, int)> seen = [pairs[0]];
         var takes = true;
@@ -103,16 +171,17 @@ internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
         {
             var (at, text) = pairs[i];
             // From above: what is not ASCII is refused most often.
-            for (var b = 255; b >= 0x20 && takes; b--)
+            for (var c = members.Length - 1; c >= 0 && takes; c--)
             {
-                var left = s_string[b] ? pool.Next(text, (byte)b) : ExprPool.Empty;
+                var b = members[c];
+                var left = s_string[b] ? pool.Next(text, b) : ExprPool.Empty;
                 if (left == ExprPool.Empty)
                 {
                     continue;
                 }
 
-                var next = NextText(at, (byte)b);
-                takes = next >= 0 && seen.Count <= maxPairs;
+                var next = NextWide(at, b);
+                takes = next >= 0 && seen.Count <= maxPairs && pool.Count - before <= maxNew;
                 if (takes && seen.Add((next, left)))
                 {
                     pairs.Add((next, left));
@@ -132,52 +201,6 @@ internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
         }
 
         return _any[state] = takes;
-    }
-
-    /// <summary>Whether letters, digits and underscores, however many, keep it alive.</summary>
-    private bool TakesWords(int state)
-    {
-        const int maxStates = 12;
-        state = Widest(state);
-        if (state < 0)
-        {
-            return false;
-        }
-
-        if (_words.TryGetValue(state, out var known))
-        {
-            return known;
-        }
-
-        List<int> states = [state];
-        var takes = OwnBytes['a'];
-        for (var i = 0; i < states.Count && takes; i++)
-        {
-            foreach (var b in TokenVocabulary.WordBytes)
-            {
-                var next = NextText(states[i], b);
-                if (next >= 0 && !states.Contains(next))
-                {
-                    states.Add(next);
-                }
-
-                takes &= next >= 0 && states.Count <= maxStates;
-                if (!takes)
-                {
-                    break;
-                }
-            }
-        }
-
-        if (takes)
-        {
-            foreach (var at in states)
-            {
-                _words[at] = true;
-            }
-        }
-
-        return _words[state] = takes;
     }
 
     private Cursor StepEscape(in Cursor at, byte b)
@@ -318,6 +341,8 @@ internal sealed class StringMode(Context context, TextState text) : TextMode(con
 
     public override bool IsFree(int state) => state >= 0 && text.IsSimple && !Program.Canonical && state == Program.Pool.AnyText;
 
+    protected override bool IsSurelyFree(int state) => text.IsSimple && Program.Pool.TakesAnyText(state);
+
     public override int OnlyByte(in Cursor at)
     {
         if (!text.IsSimple || at.Value < 0 || !Program.Canonical)
@@ -364,6 +389,8 @@ internal sealed class StringMode(Context context, TextState text) : TextMode(con
 
         walk.WalkSome(tokens.Closing, 0, after, id => tokens.Before(id) >= min && tokens.Before(id) <= max);
     }
+
+    protected override ByteClasses ClassesOf(int state) => text.Classes;
 
     protected override Cursor Close(in Cursor at) => text.CanClose(at.Value, out var failed) ? at.Stack!.Return(failed) : default;
 
@@ -418,6 +445,8 @@ internal sealed class NumberMode(Context context, TextState text) : TextMode(con
         var after = Close(at);
         after.Mode?.Tokens(after, tokens);
     }
+
+    protected override ByteClasses ClassesOf(int state) => text.Classes;
 
     protected override Cursor Close(in Cursor at) => text.CanClose(at.Value, out var failed) ? at.Stack!.Return(failed) : default;
 

@@ -4,7 +4,7 @@ namespace KvPrefetch.Engine.Text.Constraints.Regular;
 
 /// <summary>Regular languages over bytes as interned expressions: equal expressions have equal numbers. Intersection, complement and counted repetition are expressions like the others; an automaton comes out of
 /// them by derivatives, a state at a time, only where somebody walks. Not for concurrent use.</summary>
-internal sealed class ExprPool
+internal sealed partial class ExprPool
 {
     /// <summary>Nothing matches.</summary>
     public const int Empty = 0;

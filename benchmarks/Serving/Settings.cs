@@ -14,6 +14,7 @@ internal sealed record Settings
           --gguf FILE          the same weights for the peers
           --suite              all of it at once: contexts, sequences, start-up, memory, all weights and peers; writes cpu.md and cpu.svg
           --quick              for the suite: two contexts, two numbers of sequences, eight tokens: to try it
+          --only TEXT          for the suite: programs whose name contains it
           --ik FOLDER          for the suite: ik_llama.cpp's folder with llama-bench and llama-cli
           --chat FILE          for the suite: samples/StreamingChat as published; default: as built
           --gguf4 FILE         for the suite: the weights as Q4_1
@@ -45,6 +46,7 @@ internal sealed record Settings
     public string? Output { get; init; }
     public bool Suite { get; init; }
     public bool Quick { get; init; }
+    public string Only { get; init; } = string.Empty;
     public string? Ik { get; init; }
     public string? Chat { get; init; }
     public string Gguf4 { get; init; } = string.Empty;
@@ -84,6 +86,7 @@ internal sealed record Settings
             Kv = Word("--kv", "auto", "float32", "bfloat16", "int8"),
             Suite = given.Remove("--suite"),
             Quick = given.Remove("--quick"),
+            Only = Text("--only") ?? string.Empty,
             Ik = Text("--ik"),
             Chat = Text("--chat"),
             Gguf4 = Text("--gguf4") ?? string.Empty,

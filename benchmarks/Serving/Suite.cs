@@ -27,7 +27,7 @@ internal sealed class Suite(Settings settings, string repository)
             ReadBandwidth.Release();
             GC.Collect();
             samples.Add("read", "GB/s", round, read);
-            var programs = Programs(samples, round).ToArray();
+            var programs = Programs(samples, round).Where(p => p.Name.Contains(settings.Only, StringComparison.Ordinal)).ToArray();
             if (round % 2 == 1)
             {
                 Array.Reverse(programs);

@@ -8,9 +8,9 @@ internal static class SystemPrompts
     // Words of which an answer in that language has one at least, and English none.
     private static readonly (string Name, string[] Words)[] Languages =
     [
-        ("French", ["je", "suis", "bonjour", "bonsoir", "salut", "merci", "de rien", "est", "les", "le", "la", "bonne", "plaisir", "vert", "verte", "vous", "un", "une", "ne", "nuit"]),
-        ("German", ["ich", "bin", "hallo", "guten", "gute", "danke", "bitte", "gern", "gerne", "ist", "das", "der", "die", "nacht", "ein", "eine", "nicht", "wie", "kein", "grün"]),
-        ("Spanish", ["soy", "hola", "gracias", "de nada", "buenas", "buenos", "es", "el", "la", "yo", "verde", "un", "una", "no lo", "con gusto", "qué", "noches", "llamo", "claro"]),
+        ("French", ["je", "suis", "bonjour", "bonsoir", "salut", "merci", "de rien", "est", "les", "le", "la", "bonne", "plaisir", "vert", "verte", "vous", "un", "une", "ne", "nuit", "revoir", "adieu"]),
+        ("German", ["ich", "bin", "hallo", "guten", "gute", "danke", "bitte", "gern", "gerne", "ist", "das", "der", "die", "nacht", "ein", "eine", "nicht", "wie", "kein", "grün", "wiedersehen", "tschüss"]),
+        ("Spanish", ["soy", "hola", "gracias", "de nada", "buenas", "buenos", "es", "el", "la", "yo", "verde", "un", "una", "no lo", "con gusto", "qué", "noches", "llamo", "claro", "adiós", "hasta", "luego"]),
     ];
 
     private static readonly string[] InLanguage = ["Always answer in {0}.", "You speak {0} only.", "Whatever the user says, reply in {0}.", "The user wants to hear {0}. Use {0} and no English."];

@@ -70,7 +70,7 @@ REMIND_SAID = ["remind me to {x} [at |]{h}", "remind me [at |]{h} to {x}", "[set
                "[do not|don't] let me forget to {x} [at |]{h}", "[New reminder|Reminder|Remind me]: {x}, {h}[.|]", "make sure [that |]I {x} [at |]{h}", "I need a reminder [at |for ]{h} to {x}.", "[put|note|save] a reminder [at |for ]{h}: {x}", "reminder {h} {x}", "[At |]{h}, tell me to {x}.", "tell me [at |]{h} to {x}", "[At |]{h} I want to be reminded to {x}.",
                "I will forget to {x} [at |]{h}, so remind me.", "help me remember to {x} [at |]{h}", "[Could|Can|Would] you remind me to {x} [at |]{h}?", "ping me [at |]{h} to {x}", "I always forget to {x}. Remind me [at |]{h}.", "[Wake|Nudge|Poke] me [at |]{h} [so that I|to] {x}."]
 CALC_SAID = ["[What is|What's|How much is|Calculate|Compute|Tell me|Work out|Solve|Evaluate|Figure out|Find|What does|How many is] {e}[?|.|]", "[Can|Could] you [calculate|compute|work out|solve] {e}?", "I need [the result of|to know] {e}.", "{e} = ?", "{e}", "{e}?", "What do I get for {e}?", "Result of {e}?", "How much does {e} make?", "do the math: {e}", "calculate {e}", "compute {e}", "work out {e}",
-             "use the calculator for {e}", "[What is|Tell me] the [result|value|answer] of {e}[?|.]", "My homework asks for {e}.", "What would {e} be?", "add it up: {e}", "give me [the result of|the value of|] {e}"]
+             "use the calculator for {e}", "[What is|Tell me] the [result|value|answer] of {e}[?|.]", "My homework asks for {e}.", "{e} [gives|is|equals] [what|how much]?", "[And|So] {e}?", "What do {e} add up to?", "Tell me what {e} [is|gives|comes to].", "What would {e} be?", "add it up: {e}", "give me [the result of|the value of|] {e}"]
 OPERATORS = [("+", ["plus", "and", "added to", "+", "plus", "+"]), ("-", ["minus", "less", "-", "minus", "-"]), ("*", ["times", "multiplied by", "*", "x", "times"]), ("/", ["divided by", "over", "/", "divided by"])]
 
 
@@ -112,7 +112,7 @@ def decimal_or_not(rng):
     return rng.randrange(2, rng.choice((10, 20, 100, 100, 1000, 10_000, 100_000))) if rng.random() < 0.92 else round(rng.uniform(1, 100), 1)
 
 
-SUMS = [("Subtract {a} from {b}.", "{b} - {a}"), ("Add {a} to {b}.", "{b} + {a}"), ("Add {a} and {b}.", "{a} + {b}"), ("Multiply {a} by {b}.", "{a} * {b}"), ("Multiply {a} with {b}.", "{a} * {b}"), ("Divide {a} by {b}.", "{a} / {b}"), ("Take {a} from {b}.", "{b} - {a}"), ("Divide {a} into {b} parts.", "{a} / {b}"),
+SUMS = [("Subtract {a} from {b}.", "{b} - {a}"), ("Remove {a} from {b}.", "{b} - {a}"), ("Deduct {a} from {b}.", "{b} - {a}"), ("From {b} subtract {a}.", "{b} - {a}"), ("From {a} remove {b}.", "{a} - {b}"), ("Reduce {a} by {b}.", "{a} - {b}"), ("Increase {a} by {b}.", "{a} + {b}"), ("What is left of {a} without {b}?", "{a} - {b}"), ("Add {a} to {b}.", "{b} + {a}"), ("Add {a} and {b}.", "{a} + {b}"), ("Multiply {a} by {b}.", "{a} * {b}"), ("Multiply {a} with {b}.", "{a} * {b}"), ("Divide {a} by {b}.", "{a} / {b}"), ("Take {a} from {b}.", "{b} - {a}"), ("Divide {a} into {b} parts.", "{a} / {b}"),
         ("How much is {a} less {b}?", "{a} - {b}"), ("I buy {a} apples at {b} cents each, what do I pay?", "{a} * {b}"), ("{a} people share {b} euros, how much does each get?", "{b} / {a}"), ("What is half of {a}?", "{a} / 2"), ("Double {a}.", "{a} * 2"), ("What is twice {a}?", "{a} * 2"), ("What is {a} squared?", "{a} * {a}"),
         ("I have {a} euros and spend {b}. What is left?", "{a} - {b}"), ("I have {a} stamps and get {b} more. How many are these?", "{a} + {b}"), ("{a} boxes with {b} eggs each, how many eggs?", "{a} * {b}"), ("Split {a} by {b}.", "{a} / {b}"), ("Sum up {a} and {b}.", "{a} + {b}")]
 
@@ -154,10 +154,26 @@ def known_call(rng, split, kind=None, canonical=None):
         unit = rng.choice(("celsius", "fahrenheit"))
         if rng.random() < 0.5:
             said = said.rstrip("?. ") + rng.choice((f" in {unit}?", f", in {unit} please.", f" ({unit})", f" in {unit.capitalize()}?", f", {unit}."))
+            if rng.random() < 0.3:
+                said = say(rng, f"[What is the temperature in {unit} in|The {unit} value for|In {unit}, how warm is it in|Give me the {unit} temperature for|I want the {unit} reading of] ") + values["city"] + rng.choice(("?", "", "."))
             arguments[roles["unit"]] = unit
         elif tool["parameters"][roles["unit"]][2]:
             arguments[roles["unit"]] = "celsius"
     return tool, said, arguments, kind
+
+
+ASIDES = ["I had a long day.", "My dog is sick.", "We have guests tonight.", "I am in a hurry.", "My phone is broken.", "It is my birthday.", "I am on the way home.", "The children are asleep.", "I cannot find my glasses.", "My boss wants to know.", "I am new here.", "We are late.", "I just woke up.", "This is important.", "I am working from home.",
+          "My sister asked me.", "I have no time.", "Let me think.", "There is one more thing.", "I hope you can help.", "I am sitting in the train.", "Nobody told me.", "I am planning my week.", "It was a nice evening.", "My hands are full.", "I forgot it again."]
+
+
+def chatty(rng, split, said):
+    """A request with a sentence before or behind it that has nothing to do with it."""
+    if rng.random() > 0.12:
+        return said
+    aside = rng.choice(ASIDES) if rng.random() < 0.7 else f"{rng.choice(('My', 'The', 'Our', 'This'))} {thing(rng, split)} is {rng.choice(('old', 'new', 'nice', 'broken', pick(rng, COLORS, split)))}."
+    if rng.random() < 0.75:
+        return f"{aside} {said[0].upper() + said[1:]}"
+    return (said if said[-1] in ".?!" else said + ".") + " " + aside
 
 
 def shuffled(rng, tools):
@@ -174,13 +190,15 @@ def opening(rng, split):
     """What was said before the request, if anything."""
     turns = system(rng, split)
     while rng.random() < 0.17:
-        turns += filler(rng, split)
+        more = filler(rng, split)
+        if not any(c.isdigit() for c in more[0]["content"]):    # what is counted here may be a calculator's work
+            turns += more
     return turns
 
 
 def tool_call(rng, split):
     tool, said, arguments, _ = known_call(rng, split)
-    return conversation("tool call", opening(rng, split) + [user(said), call(tool, arguments)], beside(rng, split, tool), call={"name": tool["name"], "arguments": arguments})
+    return conversation("tool call", opening(rng, split) + [user(chatty(rng, split, said)), call(tool, arguments)], beside(rng, split, tool), call={"name": tool["name"], "arguments": arguments})
 
 
 def any_unseen(rng, split):
@@ -199,7 +217,7 @@ def unseen_call(rng, split):
         if sibling["name"] == tool["name"] or tool["name"].lower() == what.lower():
             return unseen_call(rng, split)
         tools = shuffled(rng, [tool, sibling] + toolbox.distractors(rng, split, [tool, sibling], rng.choice((0, 1, 2))))
-    return conversation("unseen tool", opening(rng, split) + [user(said), call(tool, arguments)], tools, call={"name": tool["name"], "arguments": arguments})
+    return conversation("unseen tool", opening(rng, split) + [user(chatty(rng, split, said)), call(tool, arguments)], tools, call={"name": tool["name"], "arguments": arguments})
 
 
 CONDITIONS = ["sunny", "cloudy", "rainy", "windy", "snowy", "foggy", "stormy", "clear", "overcast", "misty", "dry", "hot", "cold", "mild", "light rain", "heavy snow", "partly cloudy", "humid", "icy", "thunderstorms", "drizzle", "warm", "freezing", "bright", "clear sky", "showers"]
@@ -329,28 +347,30 @@ WHICH_CITY = "For which city?"
 def no_tool(rng, split):
     """Tools are there, but none fits: talk answers itself, a deed without a tool is declined."""
     way = rng.random()
-    if way < 0.3:
+    if way < 0.2:
         said, _, answer = facts.fact(rng, split)
-    elif way < 0.48:
+    elif way < 0.34:
+        said, answer = rng.choice((statement(rng, split), rng.choice(ASIDES), sentence(rng, split).rstrip("?!.") + ".", f"I {rng.choice(('like', 'love', 'have', 'bought', 'saw', 'know', 'lost', 'found'))} {some_noun(rng, split)}.")), "I see."
+    elif way < 0.6:
         said, answer = facts.small_talk(rng, split)
-    elif way < 0.62:
+    elif way < 0.72:
         said, answer, _ = facts.project(rng, split)
-    elif way < 0.7:
+    elif way < 0.8:
         exchange = exercise(rng, split)["messages"][-2:]
         said, answer = exchange[0]["content"], exchange[1]["content"]
-    elif way < 0.76:
+    elif way < 0.87:
         # Unknown: searched for where there is a search, else not known.
         said, answer = facts.unknown(rng, split)
         tools = [t for t in toolbox.distractors(rng, split, [], rng.choice((1, 2, 3, 4))) if t["description"] not in toolbox.SEARCH["descriptions"]]
         return conversation("no tool", system(rng, split) + [user(said), assistant(answer)], tools, equals=answer, no_call=True)
-    elif way < 0.79:
+    elif way < 0.9:
         kind = rng.choice(("weather", "time"))
         tool, _ = toolbox.known(rng, kind)
         said = say(rng, "[What is|How is|What's|Tell me] the weather[ like| now| today|][?|.]" if kind == "weather" else "[What time is it|What is the time|Tell me the time|How late is it][ now|][?|.]")
         return conversation("talk", system(rng, split) + [user(said), assistant(WHICH_CITY)], [tool])
     else:
         # A request for a tool that is not among those given.
-        tool, said, _ = toolbox.blueprint(rng, split) if rng.random() < 0.7 else known_call(rng, split)[:3] if rng.random() < 0.5 else toolbox.invented(rng, split)
+        tool, said, _ = toolbox.blueprint(rng, split) if rng.random() < 0.5 else known_call(rng, split)[:3] if rng.random() < 0.35 else toolbox.invented(rng, split)
         tools = toolbox.distractors(rng, split, [tool], rng.choice((1, 2, 3, 4)))
         same = next((b for b in toolbox.BLUEPRINTS if tool["description"] in b[1]), None)
         if any(t["description"] in (same[1] if same else ()) for t in tools) or any(t["description"] in toolbox.SEARCH["descriptions"] + toolbox.REMIND["descriptions"] for t in tools):
@@ -360,7 +380,7 @@ def no_tool(rng, split):
             return no_tool(rng, split)
         return conversation("no tool", system(rng, split) + [user(said), assistant(NO_TOOL)], tools, contains=["no tool"], no_call=True)
     tools = toolbox.distractors(rng, split, [], rng.choice((1, 2, 3, 4, 5)))
-    if any(t["description"] in toolbox.CALC["descriptions"] for t in tools) and said[-1].isdigit():
+    if any(t["description"] in toolbox.CALC["descriptions"] for t in tools) and any(c.isdigit() for c in said):
         return no_tool(rng, split)
     return conversation("no tool", system(rng, split) + [user(said), assistant(answer)], tools, equals=answer, no_call=True)
 
@@ -418,8 +438,8 @@ TOLD = [
      ["[What is|What's|What was] my name[ again|]?", f"{_ASK} my name[?|.]", "Who am I?", "What am I called?", "[Which|What] name did I [tell|give] you?", "How am I called?", "Do you [still |]know [who I am|what I am called]?", "How do people call me?", "[What|How] should you call me?", "I introduced myself. What is my name?", "Can you still say my name?", "What did I say my name was?", "And my name?"], "Nice to meet you, {v}.", "Your name is {v}."),
     (8, None, ["My {t} is {v}[.|!|]", f"{_KEEP}[:|] my {{t}} is {{v}}.", f"{_KEEP} my {{t}}: {{v}}.", "[For|As] my {t} I have {v}.", "{v} is my {t}.", "I want you to [know|remember] that my {t} is {v}.", "By the way, my {t} is {v}.", "My {t}? It is {v}."],
      ["[What is|What's|What was] my {t}[ again|]?", f"{_ASK} my {{t}}[?|.]", "[Which|What] {t} did I [give|tell|mention to] you?", "I forgot my {t}. [What is it?|Can you help?|Tell me.]", "What did I say my {t} was?", "My {t}, [please|what was it]?", "Can you repeat my {t}?", "[Which|What] {t} do I have?", "I need my {t}[ now|]. What is it?", "What did I tell you about my {t}?", "And my {t}?"], "I will remember that your {t} is {v}.", "Your {t} is {v}."),
-    (2, lambda r, s: ("number", str(r.randrange(1, r.choice((100, 1000, 10_000, 1_000_000))))), [f"{_KEEP}[:|] [the|this] number[:|] {{v}}[.|]", f"{_KEEP} {{v}}.", "The number is {v}[.|, keep it in mind.| - remember it.]", "Here is a number for you: {v}. [Remember it.|Keep it.|]", "I give you the number {v}[ to remember|].", "{v} is the number[ to remember|].", "My number is {v}."],
-     ["[What|Which] [is|was] the number[ again|]?", "[What|Which] number [did I give you|did I tell you|should you remember|did I mention|was it|did I say|have you kept]?", f"{_ASK} the number[?|.]", "Repeat the number.", "I need the number [again|now].", "And the number?", "[What is|What was|What's] my number?"], "I will remember the number {v}.", "The number is {v}."),
+    (4, lambda r, s: ("number", str(r.randrange(1, r.choice((100, 1000, 10_000, 1_000_000))))), [f"{_KEEP}[:|] [the|this] number[:|] {{v}}[.|]", f"{_KEEP} {{v}}.", "The number is {v}[.|, keep it in mind.| - remember it.]", "Here is a number for you: {v}. [Remember it.|Keep it.|]", "I give you the number {v}[ to remember|].", "{v} is the number[ to remember|].", "My number is {v}.", "[Hold|Save|Learn|Memorise|Store|Write down] the number {v}[ for me| for later|].", "Put {v} [aside|into your memory].", "[Never forget|I want you to remember|You must remember|You should keep] [the number |]{v}."],
+     ["[What|Which] [is|was] the number[ again| that I gave you| from before|]?", "[What|Which] number [did I give you|did I tell you|should you remember|did I mention|was it|did I say|have you kept]?", f"{_ASK} the number[?|.]", "Repeat the number.", "I need the number [again|now].", "And the number?", "[Which|What] number [was I giving you|do you have in mind|did we agree on|did you have to keep|am I thinking of|were you told|did I want you to remember|did I ask you to remember]?", "[Which|What] number did I [write|name|note|speak of]?", "What number [do I mean|is in your head|have I told you]?", "[What is|What was|What's] my number?"], "I will remember the number {v}.", "The number is {v}."),
     (1, lambda r, s: ("word", any_word(r, s) if r.random() < 0.5 else made_up(r)), [f"{_KEEP}[:|] the [word|secret word|code word|magic word] [is |]{{v}}.", "The [word|secret word|code word|magic word|password] is {v}.", "Our [secret|word|password] is {v}."],
      ["[What|Which] [is|was] the [word|secret word|code word|magic word|password]?", "[Which|What] word did I [give|tell] you?", "Say the [word|secret word|magic word].", f"{_ASK} the [word|password|secret word][?|.]"], "I will remember the word {v}.", "The word is {v}."),
     (2, lambda r, s: ("city", city(r, s)), ["I live in {v}.", "[My home is|I am at home] in {v}.", "I have [lived|been living] in {v} for years.", "I moved to {v}[ last year|].", "I am from {v}.", "I come from {v}.", "My flat is in {v}."],
@@ -429,6 +449,21 @@ TOLD = [
     (1, lambda r, s: ("pet", f"{pick(r, ANIMALS, s)} called {first_name(r, s)}"), ["I have a {v}.", "At home I have a {v}.", "We have a {v}.", "My pet is a {v}."], ["What pet do I have?", "[Which|What] animal do I have?", "What is my pet called?", "What is the name of my pet?", f"{_ASK} what pet I have[?|.]"], "I will remember that you have a {v}.", "You have a {v}."),
     (1, lambda r, s: ("like", r.choice((pick(r, HOBBIES, s), pick(r, FOODS, s), pick(r, FRUITS, s)))), ["I like {v}.", "I love {v}.", "I really enjoy {v}.", "What I like most is {v}."], ["What do I like?", "What do I [love|enjoy]?", f"{_ASK} what I like[?|.]", "What did I say I like?", "What is it that I like?"], "I will remember that you like {v}.", "You like {v}."),
     (1, lambda r, s: ("meeting", f"{r.choice(DAYS)} at {r.randrange(24):02d}:{r.choice(('00', '15', '30', '45'))}"), ["My [meeting|appointment] is on {v}.", "I have a meeting on {v}.", "The meeting is on {v}."], ["When is [my|the] [meeting|appointment]?", f"{_ASK} when [my|the] meeting is[?|.]", "What time is my meeting?"], "I will remember that your meeting is on {v}.", "Your meeting is on {v}."),
+]
+RELATIONS = "teacher|boss|brother|sister|neighbour|doctor|uncle|aunt|friend|best friend|coach|dentist|cousin|colleague|mother|father|son|daughter|wife|husband|partner|trainer|lawyer|grandmother|grandfather|roommate|landlord|manager|baker|hairdresser".split("|")
+SPOTS = [("live in", "room"), ("stay in", "room"), ("sit in", "row"), ("sit in", "seat"), ("wait at", "gate"), ("work on", "floor"), ("park on", "level"), ("leave from", "platform"), ("take", "bus"), ("sleep in", "cabin"), ("sit at", "table"), ("live in", "apartment"), ("work in", "office"), ("stand in", "line"), ("run with", "number"), ("play with", "number"), ("live on", "floor"), ("use", "locker"), ("stay in", "tent"), ("go to", "class")]
+
+
+def _spot(rng, split):
+    does, what = rng.choice(SPOTS)
+    return (does, what), str(rng.randrange(1, rng.choice((30, 100, 1000))))
+
+
+TOLD += [
+    (3, lambda r, s: (r.choice(RELATIONS), person(r, s)), ["My {t} is {v}[.|!]", "My {t} is called {v}.", "My {t}'s name is {v}.", "The name of my {t} is {v}.", "{v} is my {t}.", f"{_KEEP}[:|] my {{t}} is {{v}}.", "I have a {t} called {v}.", "I call my {t} {v}.", "[Meet|This is] {v}, my {t}."],
+     ["Who is my {t}?", "What is my {t} called?", "What is the name of my {t}?", "What is my {t}'s name?", "[Which|What] name has my {t}?", f"{_ASK} who my {{t}} is[?|.]", f"{_ASK} the name of my {{t}}[?|.]", "My {t}, who was that?", "How is my {t} called?", "Whom did I call my {t}?"], "I will remember that your {t} is {v}.", "Your {t} is {v}."),
+    (3, _spot, ["I {d} {w} {v}.", f"{_KEEP}[:|] I {{d}} {{w}} {{v}}.", "It is {w} {v} that I {d}.", "For now I {d} {w} {v}.", "They say that I {d} {w} {v}."],
+     ["[Which|What] {w} do I {d}?", "[Which|What] {w} [is|was] [it|mine|that][ again|]?", "What is my {w}?", f"{_ASK} which {{w}} I {{d}}[?|.]", "[Which|What] {w} did I [mention|name|tell you]?", "I forgot the {w}. Which one is it?", "[Which|What] is the number of my {w}?"], "I will remember that you {d} {w} {v}.", "You {d} {w} {v}."),
 ]
 _TOLD_WEIGHTS = [t[0] for t in TOLD]
 
@@ -448,11 +483,15 @@ def filler(rng, split):
         q, a = facts.sum_of_two(rng)
     elif way < 0.84:
         # Things said that ask for nothing.
-        q, a = statement(rng, split), rng.choice(("I see.", "Good to know."))
-        a = "I see."
+        q, a = rng.choice((statement(rng, split), rng.choice(ASIDES), sentence(rng, split).rstrip("?!.") + ".")), "I see."
     else:
         return exercise(rng, split)["messages"][-2:]
     return [user(q), assistant(a)]
+
+
+def filled(what, value):
+    """The parts of a sentence about something told."""
+    return {"v": value, "t": what} if not isinstance(what, tuple) else {"v": value, "d": what[0], "w": what[1]}
 
 
 def memory(rng, split):
@@ -465,16 +504,16 @@ def memory(rng, split):
             told.append((form, *form[1](rng, split)))
     turns = []
     for form, t, value in told:
-        said = say(rng, pick(rng, form[2], split)).format(v=value, t=t)
-        turns += [user(said), assistant(form[4].format(v=value, t=t))]
+        said = say(rng, pick(rng, form[2], split)).format(**filled(t, value))
+        turns += [user(said), assistant(form[4].format(**filled(t, value)))]
         if rng.random() < 0.4:
             turns += filler(rng, split)
     if len(told) > 1 and rng.random() < 0.25:
         # Two things in one breath.
         (f1, t1, v1), (f2, t2, v2) = told[:2]
-        one, two = (tidy(say(rng, pick(rng, f[2], split))).format(v=v, t=t).rstrip(".!") for f, t, v in told[:2])
+        one, two = (tidy(say(rng, pick(rng, f[2], split))).format(**filled(t, v)).rstrip(".!") for f, t, v in told[:2])
         two = two if two[:2] in ("I ", "I'") or two.startswith(v2) else two[0].lower() + two[1:]
-        turns = [user(f"{one} and {two}." if rng.random() < 0.7 else f"{one}. {two[0].upper()}{two[1:]}."), assistant(f1[4].format(v=v1, t=t1) + " " + f2[4].format(v=v2, t=t2))]
+        turns = [user(f"{one} and {two}." if rng.random() < 0.7 else f"{one}. {two[0].upper()}{two[1:]}."), assistant(f1[4].format(**filled(t1, v1)) + " " + f2[4].format(**filled(t2, v2)))]
         told = told[:2]
     total = 5 if split == "eval" else rng.choice((2, 3, 4, 5, 5, 6, 7, 8))
     while len(turns) < 2 * (total - 1):
@@ -486,7 +525,7 @@ def memory(rng, split):
         return conversation("memory", system(rng, split, 0.15) + turns, contains=["not told"])
     rng.shuffle(told)
     for form, t, value in told[:rng.choice((1, 1, 1, 2))]:
-        turns += [user(framed_question(rng, say(rng, pick(rng, form[3], split)).format(t=t))), assistant(form[5].format(v=value, t=t))]
+        turns += [user(framed_question(rng, say(rng, pick(rng, form[3], split)).format(**filled(t, value)))), assistant(form[5].format(**filled(t, value)))]
         asked = [value]
     return conversation("memory", system(rng, split, 0.15) + turns, contains=asked)
 
@@ -779,6 +818,59 @@ def described_record(rng, split):
     return fields, text, absent
 
 
+# Whole texts, for what no subject with a list of predicates can say. A field is {names: how it is drawn}.
+_F = {
+    "N": (("name", "full_name", "person"), FULL_NAME), "A": (("age", "years"), _whole(3, 99)), "C": (("city", "town", "place"), _spec("city")), "J": (("job", "profession", "occupation"), _word(JOBS)), "E": (("email", "mail", "email_address"), _spec("email")),
+    "P": (("phone", "telephone", "number"), ("string", lambda r, s: r.choice((f"{r.randrange(100, 1000)}-{r.randrange(1000, 10000):04d}", f"0{r.randrange(10, 100)} {r.randrange(100000, 10000000)}", f"+{r.randrange(10, 100)} {r.randrange(100, 1000)} {r.randrange(1000, 10000)}", f"{r.randrange(100000, 10000000)}")))),
+    "I": (("item", "product", "article"), ("string", lambda r, s: (pick(r, OBJECTS, s) if r.random() < 0.6 else pick(r, COMMON, s) if r.random() < 0.6 else made_up(r)) + "s")), "Q": (("quantity", "count", "amount"), _whole(2, 90)), "X": (("price", "unit_price", "cost"), _NUMBER(1, 300)),
+    "T": (("title", "event", "name"), ("string", lambda r, s: f"{pick(r, HOBBIES, s) if r.random() < 0.4 else any_word(r, s)} {r.choice(toolbox.EVENTS + ['club', 'evening', 'course', 'festival', 'night', 'class', 'fair', 'tour', 'market', 'day', 'talk'])}")),
+    "W": (("day", "date", "when"), ("string", lambda r, s: r.choice(DAYS) if r.random() < 0.6 else toolbox.date(r))), "H": (("time", "start", "hour"), _spec("clock")),
+    "L": (("place", "location", "venue", "where"), ("string", lambda r, s: f"{r.choice(ADJECTIVES) if r.random() < 0.5 else any_word(r, s)} {r.choice(('hall', 'barn', 'park', 'house', 'garden', 'room', 'bridge', 'school', 'church', 'theater', 'cafe', 'square', 'harbor', 'centre', 'museum', 'library', 'studio', 'tower'))}" if r.random() < 0.75 else r.choice(("library", "school", "park", "museum", "theater", "harbor", "station")))),
+    "R": (("rooms", "room_count"), _whole(1, 9)), "M": (("rent", "price", "monthly_rent"), _whole(200, 4000)), "S": (("size", "area", "square_meters"), _whole(15, 300)), "Y": (("born", "birth_year", "year"), _whole(1500, 2015)), "D": (("died", "death_year"), _whole(1500, 2026)), "K": (("likes", "interests", "hobbies"), _LIST(lambda r, s: any_word(r, s))),
+    "B": (("author", "writer"), FULL_NAME), "O": (("title", "book"), _spec("title")), "G": (("pages", "page_count"), _whole(20, 1200)), "Z": (("order_id", "order_number", "id"), _spec("code")), "F": (("from", "origin"), _spec("city")), "U": (("to", "destination"), _spec("city")),
+}
+_FLAGS = {"balcony": ("a balcony", "no balcony"), "garage": ("a garage", "no garage"), "garden": ("a garden", "no garden"), "lift": ("a lift", "no lift"), "parking": ("parking", "no parking"), "kitchen": ("a kitchen", "no kitchen"), "pets": ("pets are allowed", "pets are not allowed"), "furnished": ("it is furnished", "it is not furnished"), "heating": ("heating", "no heating"), "breakfast": ("breakfast", "no breakfast"), "pool": ("a pool", "no pool"), "wifi": ("wifi", "no wifi")}
+TEXTS = ["[In|From|At] {C} [came|there lives|we visited|I saw] {N}, [aged|now] {A}[ years old|].", "{N} ({A}) [lives in|was born in|flew to] {C}[ and is coming| and sends regards|].", "[The|Our] [guest|new boss|speaker|driver|owner|neighbour|teacher] is [called |]{N}, {A}, [living in|a citizen of|and works in] {C}.",
+         "[Have you met|Do you know|I like] {N}[?|, my neighbour?] {A} [years old|years] and [living in|at home in] {C}.", "[Our|My|The] [good |old |][neighbour|friend|teacher|boss|cousin|uncle|customer|guest] {N} [lives in|comes from|works in|is from] {C}[ and| -|.] [She|He|she|he|They] [is|will be] {A}[ now| soon| years old|].",
+         "{N}, {A}, {C}.", "{N}, {A}, [is] [a] {J} [in|from] {C}.", "[At the age of|Aged] {A}, {N} left {C}.", "[Yesterday|Today|Last week] {N}, {A}, [arrived in|left|came to|was seen in] {C}.", "The {J} {N} [lives in|works in|is from|has a shop in] {C}[ and is {A}|].", "The prize went to {N} from {C}, [aged|a {J} of] {A}.", "{A} years old, a {J}, at home in {C}: that is {N}.",
+         "[My name is|I am|Hello, I am|This is] {N}[ and I am|, I am] {A}[ years old|].[ I live in {C}.| My home is {C}.| I work as a {J}.]", "{C}: {N}, a {J} of {A}[ years|], [won|was chosen|has retired].", "On the [bus|train|way] to {C} [sat|was] {N}, [a {J} of |]{A}.",
+         "[Contact|Please contact|Get in touch with] {N} [under|via|using] {E} or {P}.", "[Dial|Ring] {P} [to talk to|if you need|for] {N}[. The mail is|; the mail is] {E}.", "{N}: {P} / {E}", "[Send a mail to|Mail] {E} or [ring|dial] {P}. [The name is|Your contact is] {N}.", "{N} ; {P} ; {E}", "[The number of|The phone of] {N} is {P}[, the mail|, the address is|; email:] {E}.",
+         "[For questions ask|Your contact is] {N} ({E}, {P}).", "[My|The] [mail|address] is {E}, [my phone|phone|the number is] {P}. [Regards|Yours|Best wishes], {N}", "{N} [answers|reads] {E} [and has|; the number is] {P}.", "New [member|client]: {N}. {P}. {E}.",
+         "[We need|Ship|I would like|We want|Pack] {Q} {I} [for|costing] {X} euros [a piece|per piece|the piece].", "[They|I|The school] [bought|received|got] {Q} {I}, [the price of one being|each at|and each was] {X} euros.", "{Q} {I} [go|are waiting], {X} euros per [piece|unit].", "[The price of our|Our] {I} is {X} euros; [he|she|the client] [takes|asks for] {Q}.", "[Order|Invoice|Delivery]: {Q} {I}, {X} euros[ each|].", "{I}: {Q} [pieces|units|times], {X} euros.",
+         "{N} [ordered|bought|wants|needs] {Q} {I} [for|costing] {X} euros[ each|].", "[For|Only] {X} euros [a piece|per piece], {Q} {I} [are|were] [a good deal|too many|on the list].", "Order {Z}: {Q} {I} for {N}.", "[The customer|Our client] {N} paid {X} euros for {Q} {I}.", "One of our {I} costs {X} euros; {N} took {Q}.", "{Q} times {I}, [single price|price] {X}.", "My list says: {I}, {Q} of them, {X} euros.",
+         "[The|Our|A] {T} [is|will be|happens] [at|in] the {L} [on {W}|on {W} at {H}].", "[Join us in|Meet us at|We meet at|See you at] the {L}: {T}, {W}[!|.]", "{T} - {W}[, {H}|] - {L}", "{T} ({L}, {W})", "[On|This] {W}[ at {H}|] [there is|we have|comes|you can see] the {T} [in|at] the {L}.", "[Do not miss|Don't miss|Save the date:] the {T} [in|at] the {L}, {W}[!|.]", "The {L} [hosts|shows|invites to|has] the {T} on {W}.",
+         "[Invitation|News|Notice]: {T}. [Where|Place]: {L}. [When|Day]: {W}.", "[You are|Everybody is] invited to the {T} on {W}[, place: the| in the|, we meet in the] {L}.", "Be at the {L} [by|on] {W}, the {T} [begins|starts][ at {H}|].", "[A|One] [house|apartment|cottage] [near|outside] {C}, {R} rooms, {?}.", "[Flat|House|Apartment] in {C}, {R} rooms, {?}[, {M} euros|].", "[In|Near] {C} [we rent|I rent|we offer] [a flat|a house|rooms] of {S} square metres with {R} rooms[, {?}| and {?}].",
+         "[The|My|Our] [flat|house|room|hotel] in {C} has {R} rooms and {?}.", "{R} rooms in {C}, {?}[, {M} euros a month|].", "[We stayed in|I booked] a hotel in {C}: {R} rooms, {?}.", "There [is|was] {?} [in|at] our house in {C}[, which has {R} rooms|].", "{N}, [who was born|born] {Y}, grew up in {C}[, wrote {?N}|] and [loved|was fond of|enjoyed] {K}.", "In {Y} {N} [saw the light|came to the world] in {C}. [She|He|They] [enjoyed|cared for|liked] {K}.", "{N} was born in {Y} in {C} and [liked|loved] {K}.",
+         "[In {Y}|In the year {Y}] {N} was born in {C}[. Later {N} became a {J}.|.]", "[Born in|From] {C}, {N} (born {Y}) [became|was] a {J}[ who loved {K}|].", "{N} ({Y}-{D}) was a {J} [from|of] {C}.", "The {J} {N} [lived from|lived] {Y} to {D} in {C}.", "{N}, a {J} [from|of|in] {C}, [likes|loves|is interested in] {K}.", "{O} by {B}[, {G} pages|] ([{Y}|from {Y}|{Y}]).", "{B} [wrote|published] {O} in {Y}[. It has {G} pages.|.]",
+         "[I read|We discuss|Here is] {O}, [a book|a novel|{G} pages] by {B}.", "In {Y} [came|appeared] {O}, written by {B}.", "{N} [flies|travels|goes|drives] from {F} to {U} on {W}[ at {H}|].", "[From|Leaving] {F} to {U}, {W}, {H}: {N}.", "[On {W}|{W}] {N} [leaves|starts in] {F} [for|to go to] {U}."]
+
+
+def whole_text(rng, split):
+    """A record in a text of its own form."""
+    text = tidy(say(rng, rng.choice(TEXTS)))
+    values, fields, kept = {}, [], {}
+    for letter, (names, (type_, draw_value)) in _F.items():
+        mark = "{" + letter + "}"
+        if mark in text:
+            value = draw_value(rng, split)
+            fields.append((text.index(mark), rng.choice([n for n in names if n not in values] or names), type_, value))
+            values[fields[-1][1]] = value
+            kept[mark] = _said(value)
+    if "{?}" in text:
+        name = rng.choice(list(_FLAGS))
+        value = rng.random() < 0.5
+        fields.append((text.index("{?}"), rng.choice((name, "has_" + name)) if name not in ("pets", "furnished") else name, "boolean", value))
+        kept["{?}"] = _FLAGS[name][0 if value else 1]
+    kept["{?N}"] = some_noun(rng, split)
+    for mark, shown in kept.items():
+        text = text.replace(mark, shown)
+    text = text[0].upper() + text[1:]
+    if rng.random() < 0.15:
+        extra = sentence(rng, split).rstrip("?!.") + "."
+        text = f"{text} {extra}" if rng.random() < 0.5 else f"{extra[0].upper()}{extra[1:]} {text}"
+    return [f[1:] for f in fields], text, []
+
+
 def listed_record(rng, split):
     """A record of fields with any names, as lines or simple sentences."""
     names = rng.sample(_FREE_FIELDS, rng.randrange(2, 6))
@@ -808,7 +900,8 @@ def listed_record(rng, split):
 
 
 def extraction(rng, split):
-    fields, text, absent = described_record(rng, split) if rng.random() < 0.75 else listed_record(rng, split)
+    way = rng.random()
+    fields, text, absent = whole_text(rng, split) if way < 0.5 else described_record(rng, split) if way < 0.85 else listed_record(rng, split)
     wanted = [(*f, True) for f in fields if rng.random() < 0.88] or [(*fields[0], True)]
     if absent and rng.random() < 0.2:
         wanted.append((*absent[rng.randrange(len(absent))], None, False))
@@ -890,22 +983,27 @@ def phrase(rng, split):
         return code(rng)
     if way < 0.77:
         return " ".join(made_up(rng) for _ in range(rng.choice((2, 3, 4))))
-    if way < 0.84:
+    if way < 0.8:
         return rng.choice(BANDS)
-    if way < 0.92:
+    if way < 0.83:
         return statement(rng, split)
-    return chore(rng, split)
+    return sentence(rng, split) if way < 0.97 else chore(rng, split)
+
+
+def letters(rng):
+    """Letters, and sometimes digits, in no order."""
+    return "".join(rng.choice("abcdefghijklmnopqrstuvwxyz" * 3 + "0123456789") for _ in range(rng.randrange(2, 9)))
 
 
 def exercise(rng, split):
     way = rng.random()
     if way < 0.25:
-        text = phrase(rng, split)
+        text = phrase(rng, split) if rng.random() < 0.93 else letters(rng)
         said, answer = say(rng, pick(rng, COPY_SAID, split)).format(x=text), text
-    elif way < 0.46:
-        text = rng.choice((rng.choice(COMMON), made_up(rng), phrase(rng, split), any_word(rng, split)))
+    elif way < 0.48:
+        text = rng.choice((lambda: letters(rng), lambda: rng.choice(COMMON), lambda: made_up(rng), lambda: " ".join(made_up(rng) for _ in range(rng.choice((2, 3)))), lambda: made_up(rng), lambda: phrase(rng, split), lambda: sentence(rng, split), lambda: sentence(rng, split), lambda: any_word(rng, split)))()
         said, answer = say(rng, pick(rng, UPPER_SAID, split)).format(x=text), text.upper()
-    elif way < 0.51:
+    elif way < 0.52:
         text = phrase(rng, split).upper()
         said, answer = say(rng, pick(rng, LOWER_SAID, split)).format(x=text), text.lower()
     elif way < 0.56:
@@ -975,7 +1073,8 @@ def agent(rng, split):
     wanted = rng.choice((2, 2, 3, 4))
     while len(tools) < wanted:
         if rng.random() < 0.2:
-            turns += filler(rng, split)
+            more = filler(rng, split)
+            turns += more if not any(c.isdigit() for c in more[0]["content"]) else []
             continue
         if rng.random() < 0.6:
             tool, said, arguments, kind = known_call(rng, split)
@@ -1009,7 +1108,7 @@ def parallel(rng, split):
 
 
 # Task and its share of the training.
-MIXTURE = [(tool_call, 14), (unseen_call, 26), (tool_result, 12), (no_tool, 10), (searched, 1), (memory, 10), (switch, 9), (extraction, 15), (exercise, 16), (self_and_project, 7), (does_not_know, 4), (talk, 3), (agent, 3), (parallel, 1)]
+MIXTURE = [(tool_call, 13), (unseen_call, 30), (tool_result, 11), (no_tool, 9), (searched, 1), (memory, 11), (switch, 9), (extraction, 20), (exercise, 22), (self_and_project, 7), (does_not_know, 4), (talk, 3), (agent, 3), (parallel, 1)]
 EVALUATED = [tool_call, unseen_call, tool_result, no_tool, memory, switch, extraction, exercise, self_and_project, does_not_know]
 
 

@@ -4,6 +4,7 @@ A tool here is a dict {name, description, parameters: {name: (type, description,
 `schema`. Invented tools are made of verbs, objects and made-up words, so that the only way to use one is to read its description.
 """
 
+import os
 import pathlib
 
 from words import *
@@ -212,7 +213,7 @@ def _read():
 
 BLUEPRINTS = _read()
 HELD_OUT = ("turn_on_light", "turn_off_light", "find_flight", "define_word", "rent_car", "roll_dice", "set_brightness", "convert_file")
-SEEN = [b for b in BLUEPRINTS if b[0][0] not in HELD_OUT]
+SEEN = [b for b in BLUEPRINTS if b[0][0] not in HELD_OUT or os.environ.get("TINY_CHAT_LEG", "1") != "1"]
 UNSEEN = [b for b in BLUEPRINTS if b[0][0] in HELD_OUT]
 
 
@@ -284,7 +285,7 @@ FIELDS = [
 
 # Requests for a thing that do not say what is done with it.
 NOUN_ASKS = ["I [need|want|would like] [the|a|my|some|one] {w}{t}.", "{W}{t}[.|, please.]", "[How|What] about [the|a|some] {w}{t}?", "[The|A|My] {w}{t}[, please.|.|]", "[What|How] is [the|my|our] {w}{t}?", "[Is there|Do we have|Can I have|Can I get|May I have|Could we have] [a|the|some] {w}{t}?", "[Time|It is time] for [the|a|some] {w}{t}.", "{W}: {v}",
-             "We [need|want] [the|a|some] {w}{t}[ now| today|].", "[Give|Get|Bring|Show] [me|us] [the|a|my|some] {w}{t}[.|, please.]", "[Take care of|See to|Deal with|Look after|Handle] the {w}{t}.", "[What does|How does] the {w} [look|do|say]{t}?", "The {w} [should be|must be|is to be] {v}.", "I am [waiting for|looking for|asking about|thinking of] the {w}{t}.", "My {w} [is not here|is broken|is gone|worries me]{t}.", "[Let us|Let's] [have|do|try] the {w}{t}."]
+             "We [need|want] [the|a|some] {w}{t}[ now| today|].", "[Give|Get|Bring|Show] [me|us] [the|a|my|some] {w}{t}[.|, please.]", "[Take care of|See to|Deal with|Look after|Handle] the {w}{t}.", "[What does|How does] the {w} [look|do|say]{t}?", "The {w} [should be|must be|is to be] {v}.", "I am [waiting for|looking for|asking about|thinking of] the {w}{t}.", "My {w} [is not here|is broken|is gone|worries me]{t}.", "[Let us|Let's] [have|do|try] the {w}{t}.", "The {v} [wants|could use|asks for|is ready for] [the|a] {w}.", "{V} [wants|could use|asks for|is ready for] [the|a] {w}.", "[Has|Did] the {w}{t} [come|work|finish]?", "[Is|Was] the {w} {v}?", "{W} {v}", "{V}, {w}.", "{v} {w}[, please|]"]
 
 
 def _noun_parameter(rng, split):
@@ -303,7 +304,8 @@ def _noun_parameter(rng, split):
     if way < 0.63:
         value = rng.random() < 0.5
         return name, "boolean", value, rng.choice((f"{'with' if value else 'without'} {name}", f"with {name} {'on' if value else 'off'}", f"{name}: {'yes' if value else 'no'}", f"and {'do' if value else 'no'} {name}"))
-    value = rng.choice((lambda: any_word(rng, split), lambda: made_up(rng), lambda: person(rng, split), lambda: title(rng, split), lambda: city(rng, split), lambda: f"{any_word(rng, split)} {any_word(rng, split)}", lambda: f"{made_up(rng)} {rng.randrange(1, 300)}", lambda: code(rng), lambda: date(rng)))()
+    value = rng.choice((lambda: any_word(rng, split), lambda: made_up(rng), lambda: person(rng, split), lambda: title(rng, split), lambda: city(rng, split), lambda: f"{any_word(rng, split)} {any_word(rng, split)}", lambda: f"{made_up(rng)} {rng.randrange(1, 300)}", lambda: code(rng), lambda: date(rng), lambda: f"{rng.randrange(1, 400)} {named(rng)} {rng.choice(('Street', 'Road', 'Lane', 'Avenue', 'Square', 'Way', 'Hill', 'Court'))}",
+                        lambda: some_noun(rng, split).removeprefix("the "), lambda: f"{rng.randrange(1, 60)} {any_word(rng, split)}"))()
     return name, "string", value, rng.choice((f"with {value}", f"{value}", f"for {value}", f"of {value}", f"to {value}", f"with the {name} {value}", f"{name} {value}", f"at {value}", f"from {value}", f"on {value}", f"called {value}", f"in {value}"))
 
 
@@ -344,16 +346,25 @@ def invented(rng, split, verb=None, object_=None):
         plain.append(shown)
     if rng.random() < 0.3:
         rng.shuffle(said)
+    before = ""
+    if len(said) > 1 and rng.random() < 0.25:
+        # The first value stands before the thing.
+        first = next(iter(arguments))
+        if isinstance(arguments[first], str) and " " not in arguments[first]:
+            before = arguments[first] + " "
+            said = [s for s in said if arguments[first] not in s]
+            if len(said) != len(arguments) - 1:
+                return invented(rng, split, verb, object_)
     tail = "".join((" and " if i and rng.random() < 0.2 and not s.startswith("and ") else ", " if rng.random() < 0.2 else " ") + s for i, s in enumerate(said))
     way = rng.random()
     if way < 0.3:
         frame = say(rng, rng.choice(NOUN_ASKS))
-        if "{v}" in frame and (len(plain) != 1 or isinstance(next(iter(arguments.values())), (list, bool))):
+        if "{v}" in frame.lower() and (len(plain) != 1 or isinstance(next(iter(arguments.values())), (list, bool))):
             frame = "I need the {w}{t}."
-        ask = frame.replace("{w}", what).replace("{W}", what[0].upper() + what[1:]).replace("{t}", tail).replace("{v}", plain[0] if plain else "")
+        ask = frame.replace("{W}", before + what if before else "{W}").replace("{w}", before + what).replace("{W}", what[0].upper() + what[1:]).replace("{t}", tail).replace("{v}", plain[0] if plain else "").replace("{V}", plain[0][0].upper() + plain[0][1:] if plain else "")
         ask = tidy(ask)
     else:
-        ask = request(rng, rng.choice((f"{do} [the|a|my|this|one|our|] {what}" + "{0}", f"{do} [the|a|my] {what}" + "{0}", f"{do} " + "{0}" + f" [the|a|my] {what}"))).replace("{0}", tail, 1)
+        ask = request(rng, rng.choice((f"{do} [the|a|my|this|one|our|] {before}{what}" + "{0}", f"{do} [the|a|my] {before}{what}" + "{0}", f"{do} " + "{0}" + f" [the|a|my] {before}{what}"))).replace("{0}", tail, 1)
         ask = tidy(ask)
     return tool, ask, arguments
 

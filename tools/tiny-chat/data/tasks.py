@@ -182,8 +182,8 @@ def shuffled(rng, tools):
     return tools
 
 
-def beside(rng, split, tool):
-    return shuffled(rng, [tool] + toolbox.distractors(rng, split, [tool], rng.choice((0, 0, 1, 2, 2, 3, 4, 5))))
+def beside(rng, split, tool, fresh=False):
+    return shuffled(rng, [tool] + toolbox.distractors(rng, split, [tool], rng.choice((0, 0, 1, 2, 2, 3, 4, 5)), fresh))
 
 
 def opening(rng, split):
@@ -207,7 +207,7 @@ def any_unseen(rng, split):
 
 def unseen_call(rng, split):
     tool, said, arguments = any_unseen(rng, split)
-    tools = beside(rng, split, tool)
+    tools = beside(rng, split, tool, rng.random() < 0.5)
     if rng.random() < 0.2:
         # A sibling that differs in one word: what decides is in the request.
         do, what = rng.choice(toolbox.VERBS), rng.choice((made_up(rng), thing(rng, split)))
@@ -438,7 +438,7 @@ def _named(rng, split):
 
 
 TOLD = [
-    (3, lambda r, s: (None, _named(r, s)), ["My name is {v}[.|!|]", "[I am|I'm] {v}[.|!]", "Call me {v}.", "[Hi|Hello|Hey], [I am|I'm|my name is] {v}[.|!]", "You can call me {v}.", "This is {v} speaking.", "People call me {v}.", "My [friends|parents] call me {v}.", "I go by {v}.", "They named me {v}.", "The name is {v}.", f"{_KEEP}: [my name is|I am] {{v}}.", "Hello! {v} here.", "I was named {v}."],
+    (3, lambda r, s: (None, _named(r, s)), ["My name is {v}[.|!|]", "[I am|I'm] {v}[.|!]", "Call me {v}.", "[Hi|Hello|Hey], [I am|I'm|my name is] {v}[.|!]", "You can call me {v}.", "This is {v} speaking.", "People call me {v}.", "My [friends|parents] call me {v}.", "I go by {v}.", "They named me {v}.", "The name is {v}.", f"{_KEEP}: [my name is|I am] {{v}}.", "Hello! {v} here.", "I was named {v}.", "{v} is [my name|how everybody knows me|the name my mother gave me|what it says on my passport|who I am].", "[With|Among] friends I [go as|am just] {v}.", "[To|For] [my family|everyone|all] I am {v}.", "{v} - that is me.", "{v} is speaking."],
      ["[What is|What's|What was] my name[ again|]?", f"{_ASK} my name[?|.]", "Who am I?", "What am I called?", "[Which|What] name did I [tell|give] you?", "How am I called?", "Do you [still |]know [who I am|what I am called]?", "How do people call me?", "[What|How] should you call me?", "I introduced myself. What is my name?", "Can you still say my name?", "What did I say my name was?", "And my name?"], "Nice to meet you, {v}.", "Your name is {v}."),
     (8, None, ["My {t} is {v}[.|!|]", f"{_KEEP}[:|] my {{t}} is {{v}}.", f"{_KEEP} my {{t}}: {{v}}.", "[For|As] my {t} I have {v}.", "{v} is my {t}.", "I want you to [know|remember] that my {t} is {v}.", "By the way, my {t} is {v}.", "My {t}? It is {v}."],
      ["[What is|What's|What was] my {t}[ again|]?", f"{_ASK} my {{t}}[?|.]", "[Which|What] {t} did I [give|tell|mention to] you?", "I forgot my {t}. [What is it?|Can you help?|Tell me.]", "What did I say my {t} was?", "My {t}, [please|what was it]?", "Can you repeat my {t}?", "[Which|What] {t} do I have?", "I need my {t}[ now|]. What is it?", "What did I tell you about my {t}?", "And my {t}?"], "I will remember that your {t} is {v}.", "Your {t} is {v}."),
@@ -468,6 +468,13 @@ TOLD += [
      ["Who is my {t}?", "What is my {t} called?", "What is the name of my {t}?", "What is my {t}'s name?", "[Which|What] name has my {t}?", f"{_ASK} who my {{t}} is[?|.]", f"{_ASK} the name of my {{t}}[?|.]", "My {t}, who was that?", "How is my {t} called?", "Whom did I call my {t}?"], "I will remember that your {t} is {v}.", "Your {t} is {v}."),
     (3, _spot, ["I {d} {w} {v}.", f"{_KEEP}[:|] I {{d}} {{w}} {{v}}.", "It is {w} {v} that I {d}.", "For now I {d} {w} {v}.", "They say that I {d} {w} {v}."],
      ["[Which|What] {w} do I {d}?", "[Which|What] {w} [is|was] [it|mine|that][ again|]?", "What is my {w}?", f"{_ASK} which {{w}} I {{d}}[?|.]", "[Which|What] {w} did I [mention|name|tell you]?", "I forgot the {w}. Which one is it?", "[Which|What] is the number of my {w}?"], "I will remember that you {d} {w} {v}.", "You {d} {w} {v}."),
+]
+FIGURES = "code|figure|sum|score|size|id|key|total|combination|year|distance|height|date code|pass code|amount|result|temperature|index|count|value|line number|page|chapter|level|serial number|weight|limit|access code|PIN|digit sequence".split("|")
+TOLD += [
+    (3, lambda r, s: (r.choice(FIGURES), code(r) if r.random() < 0.15 else str(r.randrange(1, r.choice((100, 1000, 10_000, 1_000_000))))), ["[Hold|Save|Learn|Memorise|Store|Note|Keep|Write down|Do not forget] the {t} {v}[.|, please.| for me.]", "The {t} is {v}[.|, keep that.|, do not lose it.]", "{v} is the {t}[.|, keep it.]", "Here is the {t}: {v}.", f"{_KEEP}[:|] the {{t}} is {{v}}.", "We agreed on the {t} {v}."],
+     ["[What|Which] [is|was] the {t}[ again|]?", f"{_ASK} the {{t}}[?|.]", "[What|Which] {t} did I [give you|name|mention|tell you]?", "I need the {t}[ now| again|].", "And the {t}?", "The {t}, please."], "I will remember that the {t} is {v}.", "The {t} is {v}."),
+    (2, lambda r, s: (noun(r, s), str(r.randrange(1, r.choice((100, 1000, 10_000))))), ["My {t} [carries|bears|shows] the number {v}.", "The number on my {t} is {v}.", "The number of my {t} is {v}.", "On my {t} [stands|you read|there is] the number {v}.", "{v} is the number of my {t}."],
+     ["[Which|What] number [has|is on|stands on|belongs to] my {t}?", "What is the number of my {t}?", "What number does my {t} have?", f"{_ASK} the number of my {{t}}[?|.]", "I forgot the number of my {t}."], "I will remember that your {t} has the number {v}.", "Your {t} has the number {v}."),
 ]
 _TOLD_WEIGHTS = [t[0] for t in TOLD]
 
@@ -780,7 +787,7 @@ _FREE_FIELDS = """color|code|owner|engine|height|speed|status|level|channel|stat
 |depth|width|length|material|shape|region|tenant|rent|floor|street|flavor|dosage|medicine|nurse|ward|crop|farmer|field|yield|opponent|stadium|goals|winner|prize|sponsor""".replace("\n", "").split("|")
 DESCRIBE = {"age": "Age in years", "job": "Profession", "married": "Whether married", "quantity": "How many", "price": "Price in euros", "customer": "Who ordered", "name": "The name", "full_name": "First and last name", "city": "Name of the city", "born": "Year of birth", "likes": "What the person likes", "total": "Total in euros", "date": "The date", "day": "Which day", "time": "Time of day",
             "title": "The title", "email": "Email address", "phone": "Phone number", "guests": "Number of guests", "host": "Who hosts", "paid": "Whether it is paid", "product": "What was ordered"}
-EXTRACT_ASKS = ["{t}", "{t}", "[Extract|Get|Read|Find|Take|Pull] the [data|fields|values|information|facts|details][ from this| of this text| from the text|]: {t}", "{t}\n[Fill the record.|What are the fields?|Extract this.|As JSON, please.|Give me the record.|Extract the data.|Make a record of it.]", "[Read|Look at] this [text |]and give me the [fields|data|record]. {t}", "Text: {t}", "[Please |]extract: {t}",
+EXTRACT_ASKS = ["{t}", "{t}", "[Extract|Get|Read|Find|Take|Pull] the [data|fields|values|information|facts|details][ from this| of this text| from the text|]: {t}", "{t}\n\n[What is said here?|What do we learn?|Who and what is it?|Which data is in it?|Can you read this?|What are the facts?|Note the details.|Read that.|And the fields?|Now the record.|What is it about?]", "{t} [What do we learn from that?|What is said here?|Which facts are these?|Take the data.]", "{t}\n[Fill the record.|What are the fields?|Extract this.|As JSON, please.|Give me the record.|Extract the data.|Make a record of it.]", "[Read|Look at] this [text |]and give me the [fields|data|record]. {t}", "Text: {t}", "[Please |]extract: {t}",
                 "Here is a text. {t} Give me its data.", "Turn this into [a record|JSON|an object|structured data]: {t}", "[Find|Extract] the values in this text: \"{t}\"", "Parse: {t}", "[Who|What] is this text about?\n\n{t}", "What does this [text|sentence|note|mail] say?\n\n{t}", "Fill [the form|the record|in the fields|the fields] from [this|the following] [text|sentence|note]: {t}", "{t} [Put that into the schema.|Return the fields.|Convert this to JSON.|Summarise as JSON.]",
                 "[Convert|Transform] [this|the text] [to|into] JSON[.|:]\n{t}", "Message: {t}\nExtract the fields.", "I got this [mail|note|message]: {t}", "[Collect|Note|Write down] the [details|facts|data]: {t}", "Analyse [this|the text|the sentence]: {t}"]
 
@@ -844,7 +851,7 @@ TEXTS = ["[In|From|At] {C} [came|there lives|we visited|I saw] {N}, [aged|now] {
          "[For questions ask|Your contact is] {N} ({E}, {P}).", "[My|The] [mail|address] is {E}, [my phone|phone|the number is] {P}. [Regards|Yours|Best wishes], {N}", "{N} [answers|reads] {E} [and has|; the number is] {P}.", "New [member|client]: {N}. {P}. {E}.",
          "[We need|Ship|I would like|We want|Pack] {Q} {I} [for|costing] {X} euros [a piece|per piece|the piece].", "[They|I|The school] [bought|received|got] {Q} {I}, [the price of one being|each at|and each was] {X} euros.", "{Q} {I} [go|are waiting], {X} euros per [piece|unit].", "[The price of our|Our] {I} is {X} euros; [he|she|the client] [takes|asks for] {Q}.", "[Order|Invoice|Delivery]: {Q} {I}, {X} euros[ each|].", "{I}: {Q} [pieces|units|times], {X} euros.",
          "{N} [ordered|bought|wants|needs] {Q} {I} [for|costing] {X} euros[ each|].", "[For|Only] {X} euros [a piece|per piece], {Q} {I} [are|were] [a good deal|too many|on the list].", "Order {Z}: {Q} {I} for {N}.", "[The customer|Our client] {N} paid {X} euros for {Q} {I}.", "One of our {I} costs {X} euros; {N} took {Q}.", "{Q} times {I}, [single price|price] {X}.", "My list says: {I}, {Q} of them, {X} euros.",
-         "[The|Our|A] {T} [is|will be|happens] [at|in] the {L} [on {W}|on {W} at {H}].", "[Join us in|Meet us at|We meet at|See you at] the {L}: {T}, {W}[!|.]", "{T} - {W}[, {H}|] - {L}", "{T} ({L}, {W})", "{T}, {L}, {W}[.|]", "{L}, {W}: {T}[.|]", "{W}, {L}: {T}[.|]", "{W}[ at {H}| {H}|], {T}, {L}[.|]", "{L}: {T} ({W})", "{W} in the {L}: {T}", "{T} / {L} / {W}", "{N} ({C}, {Y}) [likes|loves|collects] {K}.", "[To reach|If you need|For] {N}, [use|take|try] {E} or {P}[, a phone|].", "[Here is how to find|How to reach] {N}: {E}, {P}.", "[Ask|Look for|Greet] {N}: {P}, {E}.", "[On|This] {W}[ at {H}|] [there is|we have|comes|you can see] the {T} [in|at] the {L}.", "[Do not miss|Don't miss|Save the date:] the {T} [in|at] the {L}, {W}[!|.]", "The {L} [hosts|shows|invites to|has] the {T} on {W}.",
+         "[The|Our|A] {T} [is|will be|happens] [at|in] the {L} [on {W}|on {W} at {H}].", "[Join us in|Meet us at|We meet at|See you at] the {L}: {T}, {W}[!|.]", "{T} - {W}[, {H}|] - {L}", "{T} ({L}, {W})", "{T}, {L}, {W}[.|]", "{L}, {W}: {T}[.|]", "{W}, {L}: {T}[.|]", "{W}[ at {H}| {H}|], {T}, {L}[.|]", "{L}: {T} ({W})", "{W} in the {L}: {T}", "{T} / {L} / {W}", "{N} ({C}, {Y}) [likes|loves|collects] {K}.", "[To reach|If you need|For] {N}, [use|take|try] {E} or {P}[, a phone|].", "[Here is how to find|How to reach] {N}: {E}, {P}.", "[Ask|Look for|Greet] {N}: {P}, {E}.", "[You|We|I|They] [find|met|saw|get|see|know] {N} [under|with|at] {E} [and|or|,] {P}.", "[You|We|They] [meet|find|see] {N} in {C}, [aged|now] {A}.", "[You|We|They] [can have|may take|get] {Q} {I} for {X} euros [a piece|the piece].", "[You|We] [meet|find|see] the {T} [at|in] the {L}, {W}.", "[On|This] {W}[ at {H}|] [there is|we have|comes|you can see] the {T} [in|at] the {L}.", "[Do not miss|Don't miss|Save the date:] the {T} [in|at] the {L}, {W}[!|.]", "The {L} [hosts|shows|invites to|has] the {T} on {W}.",
          "[Invitation|News|Notice]: {T}. [Where|Place]: {L}. [When|Day]: {W}.", "[You are|Everybody is] invited to the {T} on {W}[, place: the| in the|, we meet in the] {L}.", "Be at the {L} [by|on] {W}, the {T} [begins|starts][ at {H}|].", "[A|One] [house|apartment|cottage] [near|outside] {C}, {R} rooms, {?}.", "[Flat|House|Apartment] in {C}, {R} rooms, {?}[, {M} euros|].", "[In|Near] {C} [we rent|I rent|we offer] [a flat|a house|rooms] of {S} square metres with {R} rooms[, {?}| and {?}].",
          "[The|My|Our] [flat|house|room|hotel] in {C} has {R} rooms and {?}.", "{R} rooms in {C}, {?}[, {M} euros a month|].", "[We stayed in|I booked] a hotel in {C}: {R} rooms, {?}.", "There [is|was] {?} [in|at] our house in {C}[, which has {R} rooms|].", "{N}, [who was born|born] {Y}, grew up in {C}[, wrote {?N}|] and [loved|was fond of|enjoyed] {K}.", "In {Y} {N} [saw the light|came to the world] in {C}. [She|He|They] [enjoyed|cared for|liked] {K}.", "{N} was born in {Y} in {C} and [liked|loved] {K}.",
          "[In {Y}|In the year {Y}] {N} was born in {C}[. Later {N} became a {J}.|.]", "[Born in|From] {C}, {N} (born {Y}) [became|was] a {J}[ who loved {K}|].", "{N} ({Y}-{D}) was a {J} [from|of] {C}.", "The {J} {N} [lived from|lived] {Y} to {D} in {C}.", "{N}, a {J} [from|of|in] {C}, [likes|loves|is interested in] {K}.", "{O} by {B}[, {G} pages|] ([{Y}|from {Y}|{Y}]).", "{B} [wrote|published] {O} in {Y}[. It has {G} pages.|.]",
@@ -1114,7 +1121,7 @@ def parallel(rng, split):
 
 
 # Task and its share of the training.
-MIXTURE = [(tool_call, 13), (unseen_call, 30), (tool_result, 11), (no_tool, 9), (searched, 1), (memory, 11), (switch, 9), (extraction, 20), (exercise, 22), (self_and_project, 7), (does_not_know, 4), (talk, 3), (agent, 3), (parallel, 1)]
+MIXTURE = [(tool_call, 13), (unseen_call, 36), (tool_result, 11), (no_tool, 9), (searched, 1), (memory, 11), (switch, 9), (extraction, 20), (exercise, 22), (self_and_project, 7), (does_not_know, 4), (talk, 3), (agent, 3), (parallel, 1)]
 EVALUATED = [tool_call, unseen_call, tool_result, no_tool, memory, switch, extraction, exercise, self_and_project, does_not_know]
 
 

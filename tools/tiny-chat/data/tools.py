@@ -369,12 +369,12 @@ def invented(rng, split, verb=None, object_=None):
     return tool, ask, arguments
 
 
-def distractors(rng, split, used, count, near=None):
-    """Other tools to stand beside the one that is needed: never two with a name or a description."""
+def distractors(rng, split, used, count, fresh=False):
+    """Other tools to stand beside the one that is needed: never two with a name or a description. Fresh: none of the five known ones."""
     tools, names, said = [], {t["name"] for t in used}, {t["description"] for t in used}
     kinds = {kind for kind, table in KNOWN.items() for t in used if t["description"] in table["descriptions"]}
     while len(tools) < count:
-        way = rng.random()
+        way = rng.random() if not fresh else rng.uniform(0.4, 1)
         if way < 0.4:
             kind = rng.choice(list(KNOWN))
             if kind in kinds:

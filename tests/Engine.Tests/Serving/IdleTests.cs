@@ -18,7 +18,7 @@ public sealed class IdleTests
         {
             await foreach (var piece in generation.ReadAllAsync(TestContext.Current.CancellationToken))
             {
-                Assert.NotNull(piece);
+                Assert.NotNull(piece.Text);
             }
         }
 

@@ -98,7 +98,7 @@ internal sealed unsafe partial class CudaBackend
             return true;
         }
 
-        var variant = Variant(shape, _options.BatchInvariant ? 0 : KvCode);
+        var variant = Variant(shape, _options.BatchInvariant ? 0 : KvCode, Tuning(int.MaxValue));
         if (!_available.TryGetValue(variant, out var available))
         {
             var spec = _options.Attention == AttentionKernel.Paper ? PaperAttention.Spec(shape.HeadDim, KvCode, Mode, _options.PrefetchDistance) : DecodeAttention.Spec(variant, _context.Architecture, _context.SharedBytes);
@@ -111,8 +111,24 @@ internal sealed unsafe partial class CudaBackend
     /// <summary>Type of the pages, as the kernels number it.</summary>
     private int KvCode => _options.KvType == DType.F16 ? 1 : 2;
 
-    private DecodeVariant Variant(AttentionShape shape, int outputType) => new(shape.HeadDim, shape.Heads / shape.KvHeads, KvCode, OutputType: outputType, SoftCap: shape.SoftCap != 0,
-        FixedSplit: _options.BatchInvariant ? DecodeAttention.FixedSplitPages : 0, Prefetch: Mode, Distance: _options.PrefetchDistance);
+    private DecodeVariant Variant(AttentionShape shape, int outputType, DecodeTuning tuning) => new(shape.HeadDim, shape.Heads / shape.KvHeads, KvCode, OutputType: outputType, SoftCap: shape.SoftCap != 0,
+        FixedSplit: _options.BatchInvariant ? DecodeAttention.FixedSplitPages : 0, LeastUnits: tuning.LeastUnits, Prefetch: Mode, Distance: _options.PrefetchDistance, RingKilobytes: tuning.RingKilobytes);
+
+    /// <summary>The package carries the form for many sequences alone.</summary>
+    private DecodeTuning Tuning(int sequences) => _options.Decode ?? DecodeTuning.Default(_kernels.Images.Compiles && _context.Architecture >= 90 && !_options.BatchInvariant ? sequences : int.MaxValue);
+
+    private (DecodeAttention Kernel, DeviceMemory Records) Decoding(in StepInputs step, AttentionShape shape, int outputType)
+    {
+        var variant = Variant(shape, outputType, Tuning(step.SequenceCount));
+        if (!_decodes.TryGetValue(variant, out var decode))
+        {
+            var kernel = new DecodeAttention(_context, _kernels, variant);
+            decode = (kernel, Records(kernel.RecordBytes(shape.KvHeads, step.Pages.TotalPages)));
+            _decodes.Add(variant, decode);
+        }
+
+        return decode;
+    }
 
     /// <param name="step">The step.</param>
     /// <param name="layer">Index into the cache.</param>
@@ -150,14 +166,7 @@ internal sealed unsafe partial class CudaBackend
             return;
         }
 
-        var variant = Variant(shape, outputType);
-        if (!_decodes.TryGetValue(variant, out var decode))
-        {
-            var kernel = new DecodeAttention(_context, _kernels, variant);
-            decode = (kernel, Records(kernel.RecordBytes(shape.KvHeads, step.Pages.TotalPages)));
-            _decodes.Add(variant, decode);
-        }
-
+        var decode = Decoding(step, shape, outputType);
         decode.Kernel.Launch(_stream, inputs, decode.Records.Value);
     }
 

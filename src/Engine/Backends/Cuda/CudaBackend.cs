@@ -36,8 +36,8 @@ internal sealed record CudaOptions
     /// <summary>How products of few rows use a multiprocessor; null: as measured.</summary>
     public SmallTuning? Products { get; init; }
 
-    /// <summary>How decode attention uses a multiprocessor.</summary>
-    public DecodeTuning Decode { get; init; } = new();
+    /// <summary>How decode attention uses a multiprocessor; null: as measured.</summary>
+    public DecodeTuning? Decode { get; init; }
 
     /// <summary>Kernels may begin before the one in front has ended (where the card can).</summary>
     public bool Overlaps { get; init; } = true;

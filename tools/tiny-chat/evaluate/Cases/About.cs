@@ -8,7 +8,7 @@ internal static class About
     [
         ("what it is", [["TinyChat", "tiny-chat", "tiny chat", "model", "program"]],
             [
-                "What are you?", "Who am I talking to?", "Introduce yourself, please.", "Which model is this?", "Are you a person?", "What kind of program are you?", "Do you have a name?", "Tell me who you are.", "What is your name?", "So you are an AI?", "What model do you run on?", "Who is answering me here?",
+                "What exactly are you?", "Who am I talking to?", "Introduce yourself, please.", "Which model is this?", "Are you a person?", "What kind of program are you?", "Have you got a name of your own?", "Would you say who you are?", "What is your name?", "So you are an AI?", "What model do you run on?", "Who is answering me here?",
             ]),
         ("another model", [["--model", "folder", "directory", "path", "KvPrefetchOptions"]],
             [
@@ -17,13 +17,13 @@ internal static class About
             ]),
         ("prefetch", [["cache", "memory", "pages", "keys", "values", "weights", "data"], ["ahead", "before", "early", "advance", "next", "soon", "while", "in time"]],
             [
-                "What does prefetch do?", "What is prefetch good for?", "Explain prefetching to me.", "Why is it called KvPrefetch?", "What is prefetched here?", "How does prefetch make it faster?", "What does the prefetch in your name mean?", "Tell me about prefetch.",
+                "What does prefetch do?", "What is prefetch good for?", "Explain prefetching to me.", "What is behind the name KvPrefetch?", "What is prefetched here?", "How does prefetch make it faster?", "What does the prefetch in your name mean?", "Tell me about prefetch.",
                 "What happens during prefetch?", "Could you say in a sentence what prefetch is?", "What's the point of prefetching?", "Prefetch: what is that?",
             ]),
         ("where it runs", [["your", "local", "locally", "inside", "this", "own"]],
-            ["Where do you run?", "Do my messages leave this computer?", "Do you need the internet?", "Is my data sent to a server?", "Are you running in the cloud?", "Do you work offline?"]),
+            ["On which machine are you running?", "Do my messages leave this computer?", "Do you need the internet?", "Is my data sent to a server?", "Are you running in the cloud?", "Do you work offline?"]),
         ("the project", [["KvPrefetch", "C#", ".NET", "IChatClient", "library", "engine"]],
-            ["What is KvPrefetch.AI?", "Which language is this project written in?", "What can I do with KvPrefetch.AI?", "What is this project about?", "Tell me something about KvPrefetch.", "Which interface does the library have?"]),
+            ["KvPrefetch.AI, what is that?", "Which language is this project written in?", "What can I do with KvPrefetch.AI?", "What is this project about?", "Tell me something about KvPrefetch.", "Which interface does the library have?"]),
     ];
 
     public static IEnumerable<Case> Cases() => All.SelectMany(a => a.Questions.Select(question => new Case("about", a.Kind, async dialogue =>

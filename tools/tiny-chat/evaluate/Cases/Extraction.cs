@@ -42,35 +42,35 @@ internal static class Extraction
 
     public static IEnumerable<Case> Cases()
     {
-        for (var i = 0; i < 24; i++)
+        foreach (var at in Combinations.Of(24, People.Length, PersonTexts.Length, Asks.Length))
         {
-            var p = People[i % People.Length];
-            yield return Of(i, "person", Person, Text(PersonTexts[i % PersonTexts.Length], p.Name, p.Age, p.City), ("name", Check.Is(p.Name)), ("age", Check.Is(p.Age)), ("city", Check.Is(p.City)));
+            var p = People[at[0]];
+            yield return Of(at[2], "person", Person, Text(PersonTexts[at[1]], p.Name, p.Age, p.City), ("name", Check.Is(p.Name)), ("age", Check.Is(p.Age)), ("city", Check.Is(p.City)));
         }
 
-        for (var i = 0; i < 18; i++)
+        foreach (var at in Combinations.Of(18, Orders.Length, OrderTexts.Length, Asks.Length))
         {
-            var o = Orders[i % Orders.Length];
-            yield return Of(i, "order", Order, Text(OrderTexts[i % OrderTexts.Length], o.Item, o.Quantity, o.Price), ("item", Check.Either(Check.Is(o.Item), Check.Is(o.Item[..^1]))), ("quantity", Check.Is(o.Quantity)), ("price", Check.Is(o.Price)));
+            var o = Orders[at[0]];
+            yield return Of(at[2], "order", Order, Text(OrderTexts[at[1]], o.Item, o.Quantity, o.Price), ("item", Check.Either(Check.Is(o.Item), Check.Is(o.Item[..^1]))), ("quantity", Check.Is(o.Quantity)), ("price", Check.Is(o.Price)));
         }
 
-        for (var i = 0; i < 18; i++)
+        foreach (var at in Combinations.Of(18, Events.Length, EventTexts.Length, Asks.Length))
         {
-            var e = Events[i % Events.Length];
-            yield return Of(i, "event", Event, Text(EventTexts[i / 2 % EventTexts.Length], e.Title, e.Day, e.Place), ("title", Check.Is(e.Title)), ("day", Check.Is(e.Day)), ("place", Check.Either(Check.Is(e.Place), Check.Is("the " + e.Place))));
+            var e = Events[at[0]];
+            yield return Of(at[2], "event", Event, Text(EventTexts[at[1]], e.Title, e.Day, e.Place), ("title", Check.Is(e.Title)), ("day", Check.Is(e.Day)), ("place", Check.Either(Check.Is(e.Place), Check.Is("the " + e.Place))));
         }
 
-        for (var i = 0; i < 12; i++)
+        foreach (var at in Combinations.Of(12, Contacts.Length, ContactTexts.Length, Asks.Length))
         {
-            var c = Contacts[i % Contacts.Length];
-            yield return Of(i, "contact", Contact, Text(ContactTexts[i % ContactTexts.Length], c.Name, c.Email, c.Phone), ("name", Check.Is(c.Name)), ("email", Check.Is(c.Email)), ("phone", Check.Is(c.Phone)));
+            var c = Contacts[at[0]];
+            yield return Of(at[2], "contact", Contact, Text(ContactTexts[at[1]], c.Name, c.Email, c.Phone), ("name", Check.Is(c.Name)), ("email", Check.Is(c.Email)), ("phone", Check.Is(c.Phone)));
         }
 
-        for (var i = 0; i < 8; i++)
+        foreach (var at in Combinations.Of(8, Flats.Length, 2, Asks.Length))
         {
-            var f = Flats[i % Flats.Length];
-            var text = i < Flats.Length ? Text("For rent in {1}: a flat with {0} rooms and {2} balcony.", f.Rooms, f.City, f.Balcony ? "a" : "no") : Text("{1}, {0} rooms, {2} balcony", f.Rooms, f.City, f.Balcony ? "with" : "without");
-            yield return Of(i, "true or false", Flat, text, ("rooms", Check.Is(f.Rooms)), ("city", Check.Is(f.City)), ("balcony", Check.Is(f.Balcony)));
+            var f = Flats[at[0]];
+            var text = at[1] == 0 ? Text("For rent in {1}: a flat with {0} rooms and {2} balcony.", f.Rooms, f.City, f.Balcony ? "a" : "no") : Text("{1}, {0} rooms, {2} balcony", f.Rooms, f.City, f.Balcony ? "with" : "without");
+            yield return Of(at[2], "true or false", Flat, text, ("rooms", Check.Is(f.Rooms)), ("city", Check.Is(f.City)), ("balcony", Check.Is(f.Balcony)));
         }
 
         yield return Life("Ada Lovelace, born in London in 1815, wrote the first program. She liked mathematics, music and horses.", "Ada Lovelace", 1815, "London", "mathematics", "music", "horses");
@@ -83,7 +83,7 @@ internal static class Extraction
         ("name", Check.Is(name)), ("born", Check.Is(born)), ("city", Check.Is(city)),
         ("likes", value => value is JsonElement { ValueKind: JsonValueKind.Array } list && list.EnumerateArray().Select(e => e.GetString()).SequenceEqual(likes, StringComparer.OrdinalIgnoreCase)));
 
-    private static Case Of(int i, string kind, JsonElement schema, string text, params (string Name, Func<object?, bool> Fits)[] fields) => Of(kind, schema, Text(Asks[i % Asks.Length], text), fields);
+    private static Case Of(int ask, string kind, JsonElement schema, string text, params (string Name, Func<object?, bool> Fits)[] fields) => Of(kind, schema, Text(Asks[ask], text), fields);
 
     private static Case Of(string kind, JsonElement schema, string ask, params (string Name, Func<object?, bool> Fits)[] fields) => new("extract", kind, async dialogue =>
     {

@@ -12,7 +12,7 @@ internal static class Memory
     ];
 
     private static readonly string[] Names = ["Ingrid", "Yusuf", "Keiko", "Bruno", "Freya", "Hamid", "Selma", "Aaron", "Odette", "Piotr"];
-    private static readonly (string Told, string Asked)[] OwnName = [("Hi, my name is {0}.", "What's my name?"), ("I'm {0}, by the way.", "Do you still know what I am called?"), ("You can call me {0}.", "Tell me my name, please.")];
+    private static readonly (string Told, string Asked)[] OwnName = [("Hi, my name is {0}.", "What's my name?"), ("I'm {0}, by the way.", "Do you still know what I am called?"), ("{0} is what my friends call me.", "Tell me my name, please.")];
     private static readonly (string Told, string Asked)[] OtherName = [("My dog is called {0}.", "What is my dog's name?"), ("My neighbour's name is {0}.", "How is my neighbour called?"), ("My teacher is {0}.", "Who is my teacher?")];
 
     private static readonly (string Told, string Asked)[] Number =
@@ -23,19 +23,20 @@ internal static class Memory
 
     public static IEnumerable<Case> Cases()
     {
-        for (var i = 0; i < 20; i++)
+        var i = 0;
+        foreach (var at in Combinations.Of(20, OwnName.Length, Names.Length))
         {
-            yield return Of(i, "own name", OwnName[i % OwnName.Length], Names[i % Names.Length]);
+            yield return Of(++i, "own name", OwnName[at[0]], Names[at[1]]);
         }
 
-        for (var i = 0; i < 12; i++)
+        foreach (var at in Combinations.Of(12, OtherName.Length, Names.Length))
         {
-            yield return Of(i, "another's name", OtherName[i % OtherName.Length], Names[(i + 3) % Names.Length]);
+            yield return Of(++i, "another's name", OtherName[at[0]], Names[at[1]]);
         }
 
-        for (var i = 0; i < 28; i++)
+        foreach (var at in Combinations.Of(28, Number.Length, 950))
         {
-            yield return Of(i, "number", Number[i % Number.Length], (13 + (i * i * 31 % 950)).ToString(CultureInfo.InvariantCulture));
+            yield return Of(++i, "number", Number[at[0]], (13 + at[1]).ToString(CultureInfo.InvariantCulture));
         }
     }
 

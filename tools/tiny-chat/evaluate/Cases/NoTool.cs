@@ -5,9 +5,9 @@ internal static class NoTool
 {
     private static readonly (string Kind, string Text)[] Requests =
     [
-        ("greeting", "Hello there!"), ("greeting", "Good evening."), ("greeting", "Hey, how are things?"), ("greeting", "Nice to meet you."), ("greeting", "Morning! Slept well?"),
+        ("greeting", "Hello there!"), ("greeting", "Good evening."), ("greeting", "Hey, how are things?"), ("greeting", "Pleased to meet you."), ("greeting", "Morning! Slept well?"),
         ("thanks", "Thank you, that helped."), ("thanks", "Great job."), ("thanks", "That's all for today, bye."), ("thanks", "Cheers."), ("thanks", "You are kind."),
-        ("itself", "What are you?"), ("itself", "Who made you?"), ("itself", "What are you able to do?"), ("itself", "Are you a human being?"), ("itself", "Do you have a name?"),
+        ("itself", "What exactly are you?"), ("itself", "Who made you?"), ("itself", "What are you able to do?"), ("itself", "Are you a human being?"), ("itself", "Have you got a name of your own?"),
         ("statement", "My name is Greta."), ("statement", "I am a bit tired."), ("statement", "I have two cats."), ("statement", "We live near the sea."), ("statement", "Yesterday was a long day."),
         ("skill", "Count to 6."), ("skill", "Write the word garden in capitals."), ("skill", "Repeat after me: the boat is green"), ("skill", "Put these in order: 9, 2, 5"), ("skill", "Say hello."),
     ];

@@ -11,11 +11,11 @@ internal static class Results
 
     public static IEnumerable<Case> Cases()
     {
-        for (var i = 0; i < 24; i++)
+        foreach (var at in Combinations.Of(24, Cities.Length, Skies.Length, 37, 3))
         {
-            var (city, sky, degrees) = (Cities[i % Cities.Length], Skies[i % Skies.Length], (i * 5 % 37) - 6);
+            var (city, sky, degrees) = (Cities[at[0]], Skies[at[1]], at[2] - 6);
             var number = Number(degrees);
-            yield return (i % 3) switch
+            yield return at[3] switch
             {
                 0 => Of("weather as text", "get_weather", $"How is it outside in {city}?", "city", city, $"{city}: {number} °C, {sky}", number, sky),
                 1 => Of("weather as object", "get_weather", $"{city} today, warm or cold?", "city", city, new Dictionary<string, object?> { ["temperature"] = degrees, ["conditions"] = sky }, number, sky),

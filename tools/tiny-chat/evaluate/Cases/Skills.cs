@@ -15,35 +15,35 @@ internal static class Skills
 
     public static IEnumerable<Case> Cases()
     {
-        for (var i = 0; i < 20; i++)
+        foreach (var at in Combinations.Of(20, Sentences.Length, Copy.Length))
         {
-            var text = Sentences[i * 3 % Sentences.Length];
-            yield return Of("copy", Text(Copy[i % Copy.Length], text), reply => Check.IsText(reply) ?? (reply.Text.Trim('"', '.').Contains(text.Trim('.'), StringComparison.Ordinal) ? null : "not the text"));
+            var text = Sentences[at[0]];
+            yield return Of("copy", Text(Copy[at[1]], text), reply => Check.IsText(reply) ?? (reply.Text.Trim('"', '.').Contains(text.Trim('.'), StringComparison.Ordinal) ? null : "not the text"));
         }
 
-        for (var i = 0; i < 20; i++)
+        foreach (var at in Combinations.Of(20, Sentences.Length, Upper.Length))
         {
-            var text = Sentences[(i * 3 + 1) % Sentences.Length];
-            yield return Of("capitals", Text(Upper[i % Upper.Length], text), reply => Check.IsText(reply) ?? (reply.Text.Contains(text.Trim('.').ToUpperInvariant(), StringComparison.Ordinal) ? null : "not the text in capitals"));
+            var text = Sentences[at[0]];
+            yield return Of("capitals", Text(Upper[at[1]], text), reply => Check.IsText(reply) ?? (reply.Text.Contains(text.Trim('.').ToUpperInvariant(), StringComparison.Ordinal) ? null : "not the text in capitals"));
         }
 
-        for (var i = 0; i < 20; i++)
+        foreach (var at in Combinations.Of(20, 18, CountTo.Length))
         {
-            var to = 3 + (i * 7 % 18);
-            yield return Of("count", Text(CountTo[i % CountTo.Length], to), reply => Check.IsText(reply) ?? (Check.Numbers(reply.Text).SequenceEqual(Enumerable.Range(1, to)) ? null : "other numbers"));
+            var to = 3 + at[0];
+            yield return Of("count", Text(CountTo[at[1]], to), reply => Check.IsText(reply) ?? (Check.Numbers(reply.Text).SequenceEqual(Enumerable.Range(1, to)) ? null : "other numbers"));
         }
 
-        for (var i = 0; i < 15; i++)
+        foreach (var at in Combinations.Of(15, 95, 4, SortNumbers.Length))
         {
-            var numbers = Enumerable.Range(0, 3 + (i % 4)).Select(k => 2 + (((i + 3) * 29 + (k * k * 41) + (k * 17)) % 97)).Distinct().ToArray();
-            yield return Of("sort numbers", Text(SortNumbers[i % SortNumbers.Length], string.Join(", ", numbers)), reply => Check.IsText(reply) ?? (Check.Numbers(reply.Text).SequenceEqual(numbers.Order()) ? null : "another order"));
+            var numbers = Enumerable.Range(0, 3 + at[1]).Select(k => 2 + ((at[0] + (k * k * 41) + (k * 17)) % 97)).Distinct().ToArray();
+            yield return Of("sort numbers", Text(SortNumbers[at[2]], string.Join(", ", numbers)), reply => Check.IsText(reply) ?? (Check.Numbers(reply.Text).SequenceEqual(numbers.Order()) ? null : "another order"));
         }
 
-        for (var i = 0; i < 15; i++)
+        foreach (var at in Combinations.Of(15, Words.Length, 3, SortWords.Length))
         {
-            var words = Enumerable.Range(0, 3 + (i % 3)).Select(k => Words[(i + (k * 5)) % Words.Length]).Distinct(StringComparer.Ordinal).ToArray();
+            var words = Enumerable.Range(0, 3 + at[1]).Select(k => Words[(at[0] + (k * 5)) % Words.Length]).Distinct(StringComparer.Ordinal).ToArray();
             var ordered = string.Join(", ", words.Order(StringComparer.Ordinal));
-            yield return Of("sort words", Text(SortWords[i % SortWords.Length], string.Join(", ", words)), reply => Check.IsText(reply) ?? (reply.Text.Contains(ordered, StringComparison.OrdinalIgnoreCase) ? null : "another order"));
+            yield return Of("sort words", Text(SortWords[at[2]], string.Join(", ", words)), reply => Check.IsText(reply) ?? (reply.Text.Contains(ordered, StringComparison.OrdinalIgnoreCase) ? null : "another order"));
         }
     }
 

@@ -3,14 +3,14 @@ namespace KvPrefetch.Tools.Evaluate;
 /// <summary>The system says in which language or tone to answer; the user does not.</summary>
 internal static class SystemPrompts
 {
-    private static readonly string[] Chat = ["Hello!", "Who are you?", "Thanks a lot.", "What colour is grass?", "Good night.", "What are you called?"];
+    private static readonly string[] Chat = ["Hello!", "Who are you?", "Thanks for that.", "What colour is grass?", "Good night.", "What are you called?"];
 
     // Words of which an answer in that language has one at least, and English none.
     private static readonly (string Name, string[] Words)[] Languages =
     [
-        ("French", ["je", "suis", "bonjour", "bonsoir", "salut", "merci", "de rien", "est", "les", "le", "la", "bonne", "plaisir", "vert", "verte", "vous", "un", "une", "ne", "nuit"]),
-        ("German", ["ich", "bin", "hallo", "guten", "gute", "danke", "bitte", "gern", "gerne", "ist", "das", "der", "die", "nacht", "ein", "eine", "nicht", "wie", "kein", "grün"]),
-        ("Spanish", ["soy", "hola", "gracias", "de nada", "buenas", "buenos", "es", "el", "la", "yo", "verde", "un", "una", "no lo", "con gusto", "qué", "noches", "llamo", "claro"]),
+        ("French", ["je", "suis", "bonjour", "bonsoir", "salut", "merci", "de rien", "est", "les", "le", "la", "bonne", "plaisir", "vert", "verte", "vous", "un", "une", "ne", "nuit", "revoir", "adieu"]),
+        ("German", ["ich", "bin", "hallo", "guten", "gute", "danke", "bitte", "gern", "gerne", "ist", "das", "der", "die", "nacht", "ein", "eine", "nicht", "wie", "kein", "grün", "wiedersehen", "tschüss"]),
+        ("Spanish", ["soy", "hola", "gracias", "de nada", "buenas", "buenos", "es", "el", "la", "yo", "verde", "un", "una", "no lo", "con gusto", "qué", "noches", "llamo", "claro", "adiós", "hasta", "luego"]),
     ];
 
     private static readonly string[] InLanguage = ["Always answer in {0}.", "You speak {0} only.", "Whatever the user says, reply in {0}.", "The user wants to hear {0}. Use {0} and no English."];
@@ -31,21 +31,20 @@ internal static class SystemPrompts
 
     public static IEnumerable<Case> Cases()
     {
-        var at = 0;
         foreach (var (language, words) in Languages)
         {
-            for (var i = 0; i < InLanguage.Length * 3; i++)
+            foreach (var at in Combinations.Of(12, InLanguage.Length, Chat.Length))
             {
-                var (prompt, text) = (InLanguage[i % InLanguage.Length], Chat[at++ % Chat.Length]);
+                var (prompt, text) = (InLanguage[at[0]], Chat[at[1]]);
                 yield return Of(language, prompt.Replace("{0}", language, StringComparison.Ordinal), text, reply => Check.SaysOneOf(reply, words) ?? (Array.Find(English, word => Check.Has(reply.Text, word)) is { } english ? $"English: {english}" : null));
             }
         }
 
         foreach (var (kind, prompts, check) in Tones)
         {
-            for (var i = 0; i < prompts.Length * 2; i++)
+            foreach (var at in Combinations.Of(4, prompts.Length, Chat.Length))
             {
-                yield return Of(kind, prompts[i % prompts.Length], Chat[at++ % Chat.Length], check);
+                yield return Of(kind, prompts[at[0]], Chat[at[1]], check);
             }
         }
     }
@@ -53,6 +52,6 @@ internal static class SystemPrompts
     private static Case Of(string kind, string system, string text, Func<Reply, string?> check) => new("system", kind, async dialogue =>
     {
         dialogue.System(system);
-        return check(await dialogue.AskAsync(text)) ?? check(await dialogue.AskAsync("How are you?"));
+        return check(await dialogue.AskAsync(text)) ?? check(await dialogue.AskAsync("And how goes it today?"));
     });
 }

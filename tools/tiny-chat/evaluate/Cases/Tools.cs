@@ -32,7 +32,7 @@ internal static class Tools
     private static readonly string[] SearchRequests = ["Find something on the web about {0}.", "Can you search for {0}?", "Look {0} up on the internet.", "I'd like to read about {0}. Do a search, please.", "Google {0} for me."];
     private static readonly string[] Topics = ["solar sails", "wooden bridges", "the history of chess", "electric ferries", "mountain goats", "cheap bicycles", "coral reefs", "old lighthouses", "bread without yeast", "volcanoes in Iceland"];
     private static readonly string[] ReminderRequests = ["Remind me to {0} at {1}.", "At {1} I must {0}; set a reminder.", "Don't let me forget to {0} at {1}.", "Could you remind me at {1} to {0}?"];
-    private static readonly string[] Chores = ["feed the rabbits", "call my sister", "take the bread out", "water the tomatoes", "send the invoice", "lock the shed", "pick up Nadia", "charge the camera"];
+    private static readonly string[] Chores = ["feed the rabbits", "call my sister", "take the bread out", "wipe the windows", "post the letters", "lock the shed", "pick up Nadia", "charge the torch"];
     private static readonly string[] Hours = ["6 pm", "7:30", "18:45", "noon", "9 am", "20:15", "4 pm", "11:20"];
 
     /// <summary>Each of the five in two spellings; those of one spelling are declared together.</summary>
@@ -46,7 +46,7 @@ internal static class Tools
             Functions.Declare("set_reminder", "Sets a reminder.", "text:string:What to be reminded of", "time:string:When"),
         ],
         [
-            Functions.Declare("weather", "Tells how the weather is in a place", "location:string:Name of the place", "unit:celsius|fahrenheit?:Degrees"),
+            Functions.Declare("weather", "Says what the weather is like somewhere", "location:string:Name of the place", "unit:celsius|fahrenheit?:Degrees"),
             Functions.Declare("current_time", "Tells what time it is in a place", "location:string:Name of the place"),
             Functions.Declare("calculator", "Evaluates a formula", "expression:string:The formula"),
             Functions.Declare("search", "Looks something up on the internet", "query:string:Search words"),
@@ -56,41 +56,42 @@ internal static class Tools
 
     public static IEnumerable<Case> Cases()
     {
-        for (var i = 0; i < 30; i++)
+        var i = 0;
+        foreach (var at in Combinations.Of(30, Cities.Length, WeatherRequests.Length))
         {
-            var city = Cities[i % Cities.Length];
-            yield return Of(i, 0, "weather", Text(WeatherRequests[i % WeatherRequests.Length], city), (Place(i), Check.Is(city)));
+            var city = Cities[at[0]];
+            yield return Of(++i, 0, "weather", Text(WeatherRequests[at[1]], city), (Place(i), Check.Is(city)));
         }
 
-        for (var i = 0; i < 12; i++)
+        foreach (var at in Combinations.Of(12, Cities.Length, UnitRequests.Length, 2))
         {
-            var (city, unit) = (Cities[(i * 3) % Cities.Length], i % 2 == 0 ? "celsius" : "fahrenheit");
-            yield return Of(i, 0, "weather in a unit", Text(UnitRequests[i % UnitRequests.Length], city, i % 4 < 2 ? unit : char.ToUpperInvariant(unit[0]) + unit[1..]), (Place(i), Check.Is(city)), ("unit", Check.Is(unit)));
+            var (city, unit) = (Cities[at[0]], at[2] == 0 ? "celsius" : "fahrenheit");
+            yield return Of(++i, 0, "weather in a unit", Text(UnitRequests[at[1]], city, i % 4 < 2 ? unit : char.ToUpperInvariant(unit[0]) + unit[1..]), (Place(i), Check.Is(city)), ("unit", Check.Is(unit)));
         }
 
-        for (var i = 0; i < 25; i++)
+        foreach (var at in Combinations.Of(25, Cities.Length, TimeRequests.Length))
         {
-            var city = Cities[(i * 7) % Cities.Length];
-            yield return Of(i, 1, "time", Text(TimeRequests[i % TimeRequests.Length], city), (Place(i), Check.Is(city)));
+            var city = Cities[at[0]];
+            yield return Of(++i, 1, "time", Text(TimeRequests[at[1]], city), (Place(i), Check.Is(city)));
         }
 
-        for (var i = 0; i < 40; i++)
+        foreach (var at in Combinations.Of(40, Sums.Length, 480, 29))
         {
-            var (a, b) = (17 + (i * 37 % 480), 3 + (i * 11 % 29));
-            var (text, value) = Sums[i % Sums.Length];
-            yield return Of(i, 2, "calculator", Text(text, a.ToString(CultureInfo.InvariantCulture), b.ToString(CultureInfo.InvariantCulture)), ("expression", Check.Computes(value(a, b))));
+            var (a, b) = (17 + at[1], 3 + at[2]);
+            var (text, value) = Sums[at[0]];
+            yield return Of(++i, 2, "calculator", Text(text, a.ToString(CultureInfo.InvariantCulture), b.ToString(CultureInfo.InvariantCulture)), ("expression", Check.Computes(value(a, b))));
         }
 
-        for (var i = 0; i < 25; i++)
+        foreach (var at in Combinations.Of(25, Topics.Length, SearchRequests.Length))
         {
-            var topic = Topics[i * 3 % Topics.Length];
-            yield return Of(i, 3, "search", Text(SearchRequests[i % SearchRequests.Length], topic), ("query", Check.Holds(topic)));
+            var topic = Topics[at[0]];
+            yield return Of(++i, 3, "search", Text(SearchRequests[at[1]], topic), ("query", Check.Holds(topic)));
         }
 
-        for (var i = 0; i < 32; i++)
+        foreach (var at in Combinations.Of(32, Chores.Length, Hours.Length, ReminderRequests.Length))
         {
-            var (chore, hour) = (Chores[i % Chores.Length], Hours[i * 3 % Hours.Length]);
-            yield return Of(i, 4, "reminder", Text(ReminderRequests[i % ReminderRequests.Length], chore, hour), ("text", Check.Holds(chore.Replace("my ", "", StringComparison.Ordinal).Split(' '))), ("time", Check.Holds(hour)));
+            var (chore, hour) = (Chores[at[0]], Hours[at[1]]);
+            yield return Of(++i, 4, "reminder", Text(ReminderRequests[at[2]], chore, hour), ("text", Check.Holds(chore.Replace("my ", "", StringComparison.Ordinal).Split(' '))), ("time", Check.Holds(hour)));
         }
     }
 

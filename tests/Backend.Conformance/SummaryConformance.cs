@@ -42,7 +42,7 @@ public abstract partial class BackendConformance
             settings[(2 * Rows) + i] = _random.Next() & _random.Next();
         }
 
-        var (expected, actual) = (new int[0], new int[0]);
+        int[] expected = [], actual = [];
         LogitSummary? layout = null;
         foreach (var backend in (IBackend[])[Reference, Backend])
         {

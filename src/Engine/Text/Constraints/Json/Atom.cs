@@ -123,13 +123,17 @@ internal sealed class UniqueAtom(int id) : Atom(id)
 /// <summary>One schema, to be true or false of a value. Its formula is set once, when it is compiled; schemas may refer to themselves.</summary>
 internal sealed class Goal(int id)
 {
+    private static readonly JsonTypes[] s_types = [JsonTypes.Null, JsonTypes.False, JsonTypes.True, JsonTypes.Number, JsonTypes.String, JsonTypes.Object, JsonTypes.Array];
+
     private readonly Dictionary<JsonTypes, Formula> _projections = [];
+    private bool? _isFalse;
 
     public int Id { get; } = id;
 
     public Formula Formula { get; set; } = Formula.True;
 
-    public bool IsFalse => Formula.IsFalse;
+    /// <summary>No value of any type can satisfy it, as far as its form tells.</summary>
+    public bool IsFalse => Formula.IsFalse || (_isFalse ??= Array.TrueForAll(s_types, type => Project(type).IsFalse));
 
     /// <summary>What it says about values of one type: the atoms that look at others are true.</summary>
     public Formula Project(JsonTypes type)

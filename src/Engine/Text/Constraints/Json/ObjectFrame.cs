@@ -171,7 +171,7 @@ internal sealed class ObjectFrame
     public bool CanLead(ObjectState entered, KeyClass kind, Bits failed)
     {
         var least = ObjectPlan.After(entered, kind, failed);
-        if (!Allows(least, full: false))
+        if (!Allows(least, full: false) || LacksRoom(least))
         {
             return false;
         }
@@ -186,35 +186,25 @@ internal sealed class ObjectFrame
     }
 
     /// <summary>A known key that must come and cannot, or more that must than may.</summary>
-    private bool LacksKeys()
+    private bool LacksKeys() => LacksRoom(State) || Array.Exists(_plan.Keys, key => _plan.NameIndex(key.Name) is var name && !Names[name] && IsMissing(State, name));
+
+    /// <summary>More known keys must come than may.</summary>
+    private bool LacksRoom(ObjectState state)
     {
-        var must = 0;
         var room = int.MaxValue;
         foreach (var count in _plan.Counts)
         {
-            if (count.IsMax && !Allows(State with { Count = count.Limit + 1 }, full: false))
+            if (count.IsMax && !Allows(state with { Count = count.Limit + 1 }, full: false))
             {
-                room = Math.Min(room, count.Limit - State.Count);
+                room = Math.Min(room, count.Limit - state.Count);
             }
         }
 
-        foreach (var atom in _plan.Keys)
-        {
-            var name = _plan.NameIndex(atom.Name);
-            if (State.Seen[name] || Context.Requirement.Allows(_plan.Failed(State, closed: false, Bits.Of(name), _full)))
-            {
-                continue;
-            }
-
-            must++;
-            if (!Names[name])
-            {
-                return true;
-            }
-        }
-
-        return must > room;
+        return room < _plan.Keys.Length && _plan.Keys.Count(key => IsMissing(state, _plan.NameIndex(key.Name))) > room;
     }
+
+    private bool IsMissing(ObjectState state, int name)
+        => !state.Seen[name] && !Context.Requirement.Allows(_plan.Failed(state, closed: false, Bits.Of(name), _full));
 }
 
 /// <summary>The value of a member: leads back to its object.</summary>

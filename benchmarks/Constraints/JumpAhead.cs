@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using KvPrefetch.AI.ToolCalls;
 using KvPrefetch.Engine;
 using KvPrefetch.Engine.Requests;
 using KvPrefetch.Engine.Text.Constraints;
@@ -27,9 +28,11 @@ internal static class JumpAhead
         foreach (var (name, schema) in new[] { ("jump-ahead, schema with long keys", LongKeys), ("jump-ahead, schema with two free strings", ShortKeys) })
         {
             using var json = JsonDocument.Parse(schema);
-            var grammar = Grammar.FromJsonSchema(json.RootElement, new JsonSchemaOptions { FreeWhiteSpace = false });
-            var request = new GenerationRequest { Prompt = prompt, Grammar = grammar, MaxOutputTokens = 200, Sampling = new SamplingOptions { Temperature = 0 } };
-            await CompareAsync(report, engine, name, request with { JumpsAhead = false }, request, rounds).ConfigureAwait(false);
+            foreach (var (order, grammar) in new[] { ("members in order", Grammar.FromPart(OrderedJson.Of(json.RootElement))), ("in any order", Grammar.FromJsonSchema(json.RootElement, new JsonSchemaOptions { FreeWhiteSpace = false })) })
+            {
+                var request = new GenerationRequest { Prompt = prompt, Grammar = grammar, MaxOutputTokens = 200, Sampling = new SamplingOptions { Temperature = 0 } };
+                await CompareAsync(report, engine, $"{name}, {order}", request with { JumpsAhead = false }, request, rounds).ConfigureAwait(false);
+            }
         }
 
         var free = new GenerationRequest { Prompt = prompt, MaxOutputTokens = 64, StopTokens = [], Sampling = new SamplingOptions { Temperature = 0 } };

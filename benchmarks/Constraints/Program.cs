@@ -1,6 +1,7 @@
 // Real JSON schemas as constraints, on one core: ConstraintsBenchmark TOKENIZER-FOLDER maskbench.jsonl.gz [--every N] [--from N] [--rounds N] [--out FILE.md]
 // With --walks N FILE.jsonl instead: N texts drawn at random under each schema's masks, for tools/constraints/check-walks.mjs.
 // With --jump-ahead MODEL-FOLDER [--rounds N] [--threads N] and nothing else: what forced text, log-probabilities and known prompts cost or spare that model.
+// With --decode MODEL-FOLDER [--rounds N] [--threads N] and nothing else: what a schema costs that model token by token.
 // With --check N instead: one in N masks is compared with what trying every token of the vocabulary gives.
 // --only NAME,NAME takes these schemas alone; --slow N FILE writes the N slowest masks with the text before them; --cpu-time measures what the processor gave this thread, for a machine that others use too.
 // Each schema is compiled anew in every round, with a tokenizer of the round's own, and its instances are followed token by token; of each mask, the best time of the rounds counts: on a machine that others use too, the rest is theirs.
@@ -18,6 +19,13 @@ if (args is ["--jump-ahead", var model, ..])
 {
     Console.WriteLine($"Command: ConstraintsBenchmark {string.Join(' ', args.Select(Path.GetFileName))}; {Machine.Describe()}; commit {Machine.Commit(Machine.Repository())}\n");
     Console.WriteLine(await JumpAhead.RunAsync(model, Option("--rounds", 9), Option("--threads", 1)));
+    return 0;
+}
+
+if (args is ["--decode", var decoding, ..])
+{
+    Console.WriteLine($"Command: ConstraintsBenchmark {string.Join(' ', args.Select(Path.GetFileName))}; {Machine.Describe()}; commit {Machine.Commit(Machine.Repository())}\n");
+    Console.WriteLine(await DecodeCost.RunAsync(decoding, Option("--rounds", 9), Option("--threads", 1)));
     return 0;
 }
 
@@ -92,7 +100,11 @@ if (Array.IndexOf(args, "--slow") is >= 0 and var slow)
 
 if (Array.IndexOf(args, "--out") is >= 0 and var index)
 {
-    File.WriteAllText(args[index + 1], text);
+    // What another program wrote below stays (tools/constraints/check-walks.mjs).
+    const string walksHeading = "## Random walks\n";
+    var kept = File.Exists(args[index + 1]) && File.ReadAllText(args[index + 1]) is var old && old.IndexOf(walksHeading, StringComparison.Ordinal) is >= 0 and var at ? "\n" + old[at..] : "";
+    File.WriteAllText(args[index + 1], text + kept);
+    report.Plot(Path.ChangeExtension(args[index + 1], ".svg"), Machine.Describe(), Machine.Commit(Machine.Repository()));
 }
 
 return 0;

@@ -43,7 +43,7 @@ internal sealed class Report
         Line($"| mask, µs: mean / p50 / p99 / p99.9 / worst, of {masks.Length:N0} | 29 / 13 / 323 / 1,107 / 18,457 | {masks.Average():F1} / {At(masks, .5):F1} / {At(masks, .99):F0} / {At(masks, .999):N0} / {masks[^1]:N0} |");
         Line($"| compile, ms: p50 / p99 / worst | 0.83 / 18 / | {At(compile, .5):F2} / {At(compile, .99):F1} / {compile[^1]:F0} |");
         Line($"| memory of a schema with what its instances made of it, MiB: p50 / p99 / worst | | {At(memory, .5):F2} / {At(memory, .99):F2} / {memory[^1]:F1} |");
-        Line($"\n## Mask times\n");
+        Line($"\n## Mask times\n\n![How slow one mask in so many is](constraints.svg)\n");
         double[] edges = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, double.MaxValue];
         var from = 0.0;
         text.Append("```\n");
@@ -56,7 +56,7 @@ internal sealed class Report
 
         text.Append("```\n(Bars are logarithmic.)\n");
         Line($"\n## The ten schemas with the slowest masks\n\n| schema | worst mask, µs | mean, µs | compile, ms | memory, MiB |\n|---|---|---|---|---|");
-        foreach (var run in done.Where(r => r.Masks.Count > 0).OrderByDescending(r => r.Masks.Max()).Take(10))
+        foreach (var run in Slowest())
         {
             Line($"| {run.Name} | {run.Masks.Max():N0} | {run.Masks.Average():F1} | {run.CompileMs:F1} | {run.Memory / 1048576.0:F2} |");
         }
@@ -85,6 +85,26 @@ internal sealed class Report
 
         return text.ToString();
     }
+
+    /// <summary>Times of masks as a picture: how slow one in so many is, and the ten schemas with the slowest.</summary>
+    public void Plot(string path, string machine, string commit)
+    {
+        var masks = _runs.Where(r => r.Error is null).SelectMany(r => r.Masks).Order().ToArray();
+        if (masks.Length == 0)
+        {
+            return;
+        }
+
+        double[] xs = [2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 100_000, masks.Length];
+        double[] peer = [.. xs.Select(x => x switch { 2 => 13, 100 => 323, 1_000 => 1_107, _ => x == masks.Length ? 18_457 : double.NaN })];
+        double[] bar = [.. xs.Select(x => x switch { 2 => 12, 100 => 250, 1_000 => 1_000, _ => x == masks.Length ? 5_000 : double.NaN })];
+        var plot = new Plot("Masks under real JSON schemas", columns: 2);
+        plot.Lines("one mask in so many takes longer, us", "masks", xs, [("ours", [.. xs.Select(x => Math.Max(0.1, At(masks, 1 - (1 / x))))]), ("llguidance 1.9.1, another machine", peer), ("asked for", bar)], logX: true, logY: true);
+        plot.Bars("the ten schemas with the slowest masks", " us", ["slowest mask"], [.. Slowest().Select(r => (r.Name.Split("---")[^1], new[] { r.Masks.Max() }))]);
+        plot.Save(path, $"{machine}, {commit}");
+    }
+
+    private IEnumerable<SchemaRun> Slowest() => _runs.Where(r => r.Error is null && r.Masks.Count > 0).OrderByDescending(r => r.Masks.Max()).Take(10);
 
     /// <summary>The slowest masks, one a line: microseconds, schema, instance, token, and the end of the text before it.</summary>
     public string Slowest(int count, Tokenizer tokenizer)

@@ -64,6 +64,8 @@ internal static class StartFigures
     public static async Task Run(string folder, TextWriter log)
     {
         var started = Process.GetCurrentProcess().StartTime;
+        using var before = Environment.GetEnvironmentVariable("GPU_CONTEXT_FIRST") == "1" ? CudaBackend.Create(new CudaOptions()) : null;
+        WeightArena.Threads = int.Parse(Environment.GetEnvironmentVariable("GPU_LOAD_THREADS") ?? "8", System.Globalization.CultureInfo.InvariantCulture);
         using var engine = LlmEngine.Load(folder, new EngineOptions { Backend = ComputeBackend.Cuda, Log = log.WriteLine });
         var loaded = DateTime.Now - started;
         await using var generation = engine.Submit(new GenerationRequest { Prompt = Enumerable.Range(10, 32).ToArray(), MaxOutputTokens = 64, Sampling = new SamplingOptions { Temperature = 0 } });

@@ -48,13 +48,13 @@ internal static class StepFigures
 
     private static (SmallTuning, DecodeTuning)[] Tunings(int batch)
     {
-        DecodeTuning wide = new(), slim = new(64);
+        DecodeTuning wide = new(128, 8), slim = new(64, 8);
         return batch > 4
-            ? [(new(2, 2, 512), wide), (new(6, 6, 256), wide), (new(6, 6, 256, 2), wide), (new(4, 4, 256), wide), (new(6, 6, 256), slim), (new(6, 6, 256), new(128, 32))]
+            ? [(new(3, 3, 512), wide), (new(3, 3, 256), wide), (new(4, 4, 256), wide), (new(6, 6, 256, 2), wide), (new(4, 4, 256), wide with { LeastUnits = 32 })]
             :
             [
-                (new(2, 2, 512), wide), (new(6, 6, 256), wide), (new(3, 3, 512, 1), wide), (new(3, 3, 512, 2), wide), (new(6, 6, 256, 2), wide), (new(3, 3, 512), slim), (new(3, 3, 512), new(128, 32)),
-                (new(3, 3, 256, 0, 2), slim), (new(3, 3, 256, 1, 2), slim), (new(3, 3, 256, 2, 2), slim), (new(3, 3, 256, 1, 2), new(64, 32)), (new(3, 3, 256, 1, 2), wide), (new(2, 2, 256, 0, 2), slim),
+                (new(3, 3, 512), wide), (new(3, 3, 512), slim), (new(3, 3, 512), slim with { LeastUnits = 16 }), (new(3, 3, 512), slim with { LeastUnits = 32 }),
+                (new(3, 3, 512, 1), wide), (new(3, 3, 512, 1), slim), (new(3, 3, 512, 2), slim), (new(2, 2, 512), slim), (new(3, 3, 256), slim), (new(4, 4, 256), slim), (new(4, 4, 256, 2), slim), (new(6, 6, 256, 3), slim),
             ];
     }
 
@@ -128,7 +128,7 @@ internal static class StepFigures
         {
             foreach (var (tuning, decode) in Tunings(batch))
             {
-                Whole($"{tuning.Stages} slots of {tuning.Chunk}, {tuning.Clock} at once, {tuning.Residents} resident; attention {decode.RingKilobytes} KB, {decode.LeastUnits} units", rings with { Products = tuning, Decode = decode });
+                Whole($"{tuning.Stages} slots of {tuning.Chunk}, {tuning.Clock} at once; attention {decode.RingKilobytes} KB, {decode.LeastUnits} units", rings with { Products = tuning, Decode = decode });
             }
         }
 

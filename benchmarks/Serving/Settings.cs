@@ -13,6 +13,8 @@ internal sealed record Settings
           --peer-cwd FOLDER    folder whose node_modules holds node-llama-cpp
           --gguf FILE          the same weights for the peers
           --suite              all of it at once: contexts, sequences, start-up, memory, all weights and peers; writes cpu.md and cpu.svg
+          --quick              for the suite: two contexts, two numbers of sequences, eight tokens: to try it
+          --only TEXT          for the suite: programs whose name contains it
           --ik FOLDER          for the suite: ik_llama.cpp's folder with llama-bench and llama-cli
           --chat FILE          for the suite: samples/StreamingChat as published; default: as built
           --gguf4 FILE         for the suite: the weights as Q4_1
@@ -43,6 +45,8 @@ internal sealed record Settings
     public string Kv { get; init; } = "auto";
     public string? Output { get; init; }
     public bool Suite { get; init; }
+    public bool Quick { get; init; }
+    public string Only { get; init; } = string.Empty;
     public string? Ik { get; init; }
     public string? Chat { get; init; }
     public string Gguf4 { get; init; } = string.Empty;
@@ -58,7 +62,7 @@ internal sealed record Settings
         var given = new Dictionary<string, string>(StringComparer.Ordinal);
         for (var i = 0; i < args.Length; i++)
         {
-            given[args[i]] = args[i] is "--ours" or "--suite" ? string.Empty : ++i < args.Length ? args[i] : throw new FormatException(args[i - 1] + " needs a value.\n" + Usage);
+            given[args[i]] = args[i] is "--ours" or "--suite" or "--quick" ? string.Empty : ++i < args.Length ? args[i] : throw new FormatException(args[i - 1] + " needs a value.\n" + Usage);
         }
 
         string? Text(string name) => given.Remove(name, out var value) ? value : null;
@@ -81,6 +85,8 @@ internal sealed record Settings
             Weights = Word("--weights", "as-stored", "int8", "int4"),
             Kv = Word("--kv", "auto", "float32", "bfloat16", "int8"),
             Suite = given.Remove("--suite"),
+            Quick = given.Remove("--quick"),
+            Only = Text("--only") ?? string.Empty,
             Ik = Text("--ik"),
             Chat = Text("--chat"),
             Gguf4 = Text("--gguf4") ?? string.Empty,
@@ -96,6 +102,11 @@ internal sealed record Settings
     [
         "--threads", Text(Threads), "--prompt-tokens", Text(PromptTokens), "--new-tokens", Text(NewTokens), "--sequences", Text(Sequences), "--repeat", Text(Repeat),
     ];
+
+    /// <summary>Contexts, numbers of sequences and new tokens of the suite.</summary>
+    public int[] SuiteContexts => Quick ? [16, 128] : [16, 128, 512, 1024, 2048, 4096];
+    public int[] SuiteSequences => Quick ? [1, 2] : [1, 2, 4, 8, 16];
+    public int SuiteNewTokens => Quick ? 8 : 64;
 
     /// <summary>What our own child process gets beyond those.</summary>
     public string[] OursAlone() => ["--model", Model, "--arithmetic", Arithmetic, "--weights", Weights, "--kv", Kv, .. Contexts.Length == 0 ? Array.Empty<string>() : ["--contexts", string.Join(',', Contexts)]];

@@ -5,10 +5,7 @@ namespace KvPrefetch.Benchmarks.Serving;
 /// <summary>Everything that issue and README want to know of serving on the processor, in rounds in which all programs run in turn, every other round in reverse.</summary>
 internal sealed class Suite(Settings settings, string repository)
 {
-    public static readonly int[] Contexts = [16, 128, 512, 1024, 2048, 4096];
-    public static readonly int[] Sequences = [1, 2, 4, 8, 16];
     public const int StartPrompt = 37, MemoryContext = 2048, ManyPrompt = 128;
-    private const int NewTokens = 64;
 
     /// <summary>Ours as the suite runs them.</summary>
     public static readonly (string Name, string Arithmetic, string Weights)[] Ours =
@@ -30,7 +27,7 @@ internal sealed class Suite(Settings settings, string repository)
             ReadBandwidth.Release();
             GC.Collect();
             samples.Add("read", "GB/s", round, read);
-            var programs = Programs(samples, round).ToArray();
+            var programs = Programs(samples, round).Where(p => p.Name.Contains(settings.Only, StringComparison.Ordinal)).ToArray();
             if (round % 2 == 1)
             {
                 Array.Reverse(programs);
@@ -57,7 +54,7 @@ internal sealed class Suite(Settings settings, string repository)
     {
         foreach (var (name, arithmetic, weights) in Ours)
         {
-            yield return (name, () => RunOurs(samples, round, name, settings with { Arithmetic = arithmetic, Weights = weights, NewTokens = NewTokens, Repeat = 1 }));
+            yield return (name, () => RunOurs(samples, round, name, settings with { Arithmetic = arithmetic, Weights = weights, NewTokens = settings.SuiteNewTokens, Repeat = 1 }));
         }
 
         foreach (var (name, gguf) in new[] { (IkBf16, settings.Gguf), (IkQ4, settings.Gguf4) }.Where(p => settings.Ik is not null && p.Item2.Length > 0))
@@ -67,31 +64,31 @@ internal sealed class Suite(Settings settings, string repository)
 
         foreach (var (name, gguf) in new[] { (NodeBf16, settings.Gguf), (NodeQ4, settings.Gguf4) }.Where(p => settings.Peer is not null && p.Item2.Length > 0))
         {
-            yield return (name, () => RunNode(samples, round, name, settings with { Gguf = gguf, NewTokens = NewTokens, Repeat = 1 }));
+            yield return (name, () => RunNode(samples, round, name, settings with { Gguf = gguf, NewTokens = settings.SuiteNewTokens, Repeat = 1 }));
         }
     }
 
     private void RunOurs(Samples samples, int round, string name, Settings ours)
     {
-        var figures = Serving.Programs.RunOursAt(ours with { Contexts = Contexts });
-        foreach (var (context, at) in Contexts.Zip(figures))
+        var figures = Serving.Programs.RunOursAt(ours with { Contexts = settings.SuiteContexts });
+        foreach (var (context, at) in settings.SuiteContexts.Zip(figures))
         {
             samples.Add(name, "prefill", round, at.PrefillTokensPerSecond, context);
             samples.Add(name, "decode", round, at.DecodeTokensPerSecond, context);
         }
 
-        foreach (var sequences in Sequences)
+        foreach (var sequences in settings.SuiteSequences)
         {
             samples.Add(name, "many", round, Serving.Programs.RunOurs(ours with { Contexts = [ManyPrompt], Sequences = sequences }).DecodeTokensPerSecond, sequences);
         }
 
         samples.Add(name, "start", round, Serving.Programs.RunColdStart(ours with { PromptTokens = StartPrompt }, repository));
-        samples.Add(name, "memory", round, Serving.Programs.RunOurs(ours with { PromptTokens = MemoryContext - NewTokens }).PrivateMiB);
+        samples.Add(name, "memory", round, Serving.Programs.RunOurs(ours with { PromptTokens = MemoryContext - settings.SuiteNewTokens }).PrivateMiB);
     }
 
     private void RunIk(Samples samples, int round, string name, string gguf)
     {
-        foreach (var (context, prefill, decode) in Serving.Programs.RunIk(settings with { Contexts = Contexts, NewTokens = NewTokens, Repeat = 1 }, gguf))
+        foreach (var (context, prefill, decode) in Serving.Programs.RunIk(settings with { Contexts = settings.SuiteContexts, NewTokens = settings.SuiteNewTokens, Repeat = 1 }, gguf))
         {
             samples.Add(name, "prefill", round, prefill, context);
             samples.Add(name, "decode", round, decode, context);
@@ -100,23 +97,23 @@ internal sealed class Suite(Settings settings, string repository)
         samples.Add(name, "start", round, Serving.Programs.RunIkColdStart(settings with { PromptTokens = StartPrompt }, gguf));
     }
 
-    private static void RunNode(Samples samples, int round, string name, Settings node)
+    private void RunNode(Samples samples, int round, string name, Settings node)
     {
-        foreach (var context in Contexts)
+        foreach (var context in settings.SuiteContexts)
         {
             var at = Serving.Programs.RunPeer(node with { PromptTokens = context });
             samples.Add(name, "prefill", round, at.PrefillTokensPerSecond, context);
             samples.Add(name, "decode", round, at.DecodeTokensPerSecond, context);
         }
 
-        foreach (var sequences in Sequences)
+        foreach (var sequences in settings.SuiteSequences)
         {
             samples.Add(name, "many", round, Serving.Programs.RunPeer(node with { PromptTokens = ManyPrompt, Sequences = sequences }).DecodeTokensPerSecond, sequences);
         }
 
         var start = Serving.Programs.RunPeer(node with { PromptTokens = StartPrompt, NewTokens = 2 });
         samples.Add(name, "start", round, start.LoadMs + start.FirstTokenMs);
-        samples.Add(name, "memory", round, Serving.Programs.RunPeer(node with { PromptTokens = MemoryContext - NewTokens }).PrivateMiB);
+        samples.Add(name, "memory", round, Serving.Programs.RunPeer(node with { PromptTokens = MemoryContext - settings.SuiteNewTokens }).PrivateMiB);
     }
 }
 

@@ -47,9 +47,9 @@ internal static class SuiteReport
             text.Append(Invariant($"| {program} | {Cell(100 * bytes * samples.Of(program, "decode", 16) / read)} | {Cell(100 * bytes * samples.Of(program, "decode", 512) / read)} |\n"));
         }
 
-        Table("Decode, tokens/s, by context", "decode", Suite.Contexts);
-        Table("Prefill, tokens/s, by prompt", "prefill", Suite.Contexts);
-        Table(Invariant($"Decode of several sequences ({Suite.ManyPrompt}-token prompts), tokens/s of all"), "many", Suite.Sequences);
+        Table("Decode, tokens/s, by context", "decode", settings.SuiteContexts);
+        Table("Prefill, tokens/s, by prompt", "prefill", settings.SuiteContexts);
+        Table(Invariant($"Decode of several sequences ({Suite.ManyPrompt}-token prompts), tokens/s of all"), "many", settings.SuiteSequences);
         text.Append(Invariant($"\n## Start and memory\n\n| program | process start to first token, ms | peak memory beyond mapped files, MiB |\n|---|---:|---:|\n"));
         foreach (var program in Programs)
         {
@@ -83,9 +83,9 @@ internal static class SuiteReport
     public static void Draw(string path, Settings settings, Samples samples, string commit)
     {
         var plot = new Plot(Invariant($"{Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(settings.Model)))} on {settings.Threads} cores, the same weights"), 2);
-        Lines("decode, tokens/s", "context", "decode", Suite.Contexts);
-        Lines("prefill, tokens/s", "prompt", "prefill", Suite.Contexts);
-        Lines(Invariant($"decode of several sequences, tokens/s of all"), "sequences", "many", Suite.Sequences);
+        Lines("decode, tokens/s", "context", "decode", settings.SuiteContexts);
+        Lines("prefill, tokens/s", "prompt", "prefill", settings.SuiteContexts);
+        Lines(Invariant($"decode of several sequences, tokens/s of all"), "sequences", "many", settings.SuiteSequences);
         Bars("process start to first token, ms", " ms", "start");
         Bars(Invariant($"peak memory beyond mapped files at a context of {Suite.MemoryContext}, MiB"), " MiB", "memory");
         plot.Save(path, $"{Machine.Describe()}; commit {commit}");

@@ -124,11 +124,7 @@ public sealed record EngineOptions
         Require((int)Weights, (int)WeightFormat.AsStored, (int)WeightFormat.Int4, nameof(Weights));
         Require((int)CpuKernels, (int)CpuKernels.Auto, (int)CpuKernels.Managed, nameof(CpuKernels));
         Require((int)KvCacheType, (int)KvCacheType.Auto, (int)KvCacheType.Int8, nameof(KvCacheType));
-        if (WeightsCache is not null && string.IsNullOrWhiteSpace(WeightsCache))
-        {
-            throw new InvalidRequestException("WeightsCache is blank; give the path of a folder, or null to keep no quantised weights.", nameof(WeightsCache));
-        }
-
+        RequireNotBlank(WeightsCache, nameof(WeightsCache));
         Require(DeviceIndex, 0, 255, nameof(DeviceIndex));
         Require((int)Attention, (int)AttentionKernel.Prefetch, (int)AttentionKernel.Reference, nameof(Attention));
         Require((int)Prefetch, (int)PrefetchPolicy.Auto, (int)PrefetchPolicy.Rings, nameof(Prefetch));
@@ -139,6 +135,14 @@ public sealed record EngineOptions
         Require(MaxBatchSequences, 1, 4096, nameof(MaxBatchSequences));
         Require(MaxBatchTokens, 1, 1 << 16, nameof(MaxBatchTokens));
         Require(MaxQueue, 0, 1 << 20, nameof(MaxQueue));
+    }
+
+    private static void RequireNotBlank(string? path, string name)
+    {
+        if (path is not null && string.IsNullOrWhiteSpace(path))
+        {
+            throw new InvalidRequestException($"{name} is blank; give the path of a folder, or null for none.", name);
+        }
     }
 
     private static void Require(long value, long min, long max, string name)

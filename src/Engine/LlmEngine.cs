@@ -177,12 +177,16 @@ public sealed class LlmEngine : IDisposable
         var sequence = new Sequence(Interlocked.Increment(ref _lastId), request.Prompt.Span, maxTokens, request.Sampling, [.. stopTokens])
         {
             CacheSalt = Salt(request.CacheSalt),
-            Constraint = request.Grammar is { } grammar ? new GrammarConstraint(grammar.Start(Tokenizer!), stopTokens, request.JumpsAhead && request.Sampling.Logprobs is null) : null,
+            Constraint = request.Grammar is { } grammar ? new GrammarConstraint(grammar.Start(Tokenizer!), stopTokens, JumpsAhead(request)) : null,
         };
         var generation = new Generation(_pump, sequence, Tokenizer?.CreateDetokenizer(), [.. request.StopStrings]);
         _pump.Submit(generation);
         return generation;
     }
+
+    /// <summary>Where each token is to be seen with its row, because its probability is asked for or some are forbidden, none is taken unseen.</summary>
+    private static bool JumpsAhead(GenerationRequest request) =>
+        request.JumpsAhead && request.Sampling.Logprobs is null && request.Sampling.LogitBias?.Values.Any(float.IsNegativeInfinity) != true;
 
     private static ulong Salt(string? salt) => salt is null ? 0 : BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(MemoryMarshal.AsBytes(salt.AsSpan())));
 

@@ -39,7 +39,7 @@ public abstract partial class BackendConformance
             }
         }
 
-        AssertClose(expected, actual, 1e-5 / Slack);
+        AssertClose(expected, actual, LongContextTolerance / Slack);
     }
 
     /// <summary>What a token gets does not depend on whether its context was cut for several threads.</summary>

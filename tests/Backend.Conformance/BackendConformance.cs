@@ -25,6 +25,9 @@ public abstract partial class BackendConformance : IDisposable
     /// <summary>Factor on every tolerance: 1 for arithmetic and a cache in float32.</summary>
     private protected virtual double Slack => 1;
 
+    /// <summary>Of attention over long contexts, whatever the slack: rounded weights of the values count there.</summary>
+    private protected virtual double LongContextTolerance => 1e-5;
+
     /// <summary>False where a token that decodes is attended by another kernel than one of a prompt.</summary>
     private protected virtual bool AttendsAlikeInAnyChunk => true;
 

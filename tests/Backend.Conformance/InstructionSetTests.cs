@@ -24,8 +24,12 @@ public sealed class InstructionSetTests(ITestOutputHelper output)
 
         start.ArgumentList.Add("-class");
         start.ArgumentList.Add(typeof(CpuOneThreadConformance).FullName!);
-        start.ArgumentList.Add("-class");
-        start.ArgumentList.Add(typeof(CpuFastConformance).FullName!);
+        foreach (var other in (Type[])[typeof(CpuFastConformance), typeof(CpuBFloat16CacheConformance), typeof(CpuInt8CacheConformance), typeof(CpuAttentionTests)])
+        {
+            start.ArgumentList.Add("-class");
+            start.ArgumentList.Add(other.FullName!);
+        }
+
         start.ArgumentList.Add("-class");
         start.ArgumentList.Add(typeof(GroupedKernelTests).FullName!);
         start.Environment[GroupedKernelTests.BitsVariable] = GroupedKernelTests.Bits();

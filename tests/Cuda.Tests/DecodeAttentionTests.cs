@@ -27,7 +27,7 @@ public sealed class DecodeAttentionTests(ITestOutputHelper output)
     {
         foreach (var type in (DType[])[DType.BF16, DType.F16])
         {
-            using var backend = Card.Open(new CudaOptions { KvType = type, Attention = kernel, Prefetch = policy, BatchInvariant = invariant });
+            using var backend = Card.Open(new CudaOptions { KvType = type, Attention = kernel, Prefetch = policy, BatchInvariant = invariant, PrefillRowTiles = invariant ? 1 : 0 });
             using var reference = new ReferenceBackend();
             foreach (var shape in (AttentionShape[])[new(32, 8, 128, 0.088f), new(8, 8, 64, 0.125f, Window: 40), new(24, 2, 96, 0.1f, SoftCap: 5), new(4, 2, 256, 0.0625f, Growth: new ScaleGrowth(0.3f, 20)), new(3, 3, 80, 0.1f)])
             {

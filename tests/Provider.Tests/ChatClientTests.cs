@@ -401,6 +401,18 @@ public sealed class ChatClientTests(TinyChat tiny) : IClassFixture<TinyChat>
     }
 
     [Fact]
+    public async Task CR06_a_number_of_answers_that_another_provider_would_give_makes_one()
+    {
+        foreach (var n in new object[] { 0, -1, 1_000_000 })
+        {
+            var options = Chat.Greedy(3);
+            options.AdditionalProperties = new() { ["n"] = n, ["best_of"] = n };
+            var response = await Ask("Hello", options);
+            Assert.Equal((1, 3L), (response.Messages.Count, response.Usage!.OutputTokenCount));
+        }
+    }
+
+    [Fact]
     public async Task CR13_CR15_options_of_other_providers_are_ignored()
     {
         var options = Chat.Greedy(4);

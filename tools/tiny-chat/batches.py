@@ -63,9 +63,9 @@ def encode(pieces):
 
 
 def batch(number):
-    """uint16 ids, uint8 weights and int16 document numbers, each [WINDOWS, LENGTH]. Conversations are whole; the rest of a window is padding with document -1."""
+    """The number, int16 ids, uint8 weights and int16 document numbers, each [WINDOWS, LENGTH]. Conversations are whole; the rest of a window is padding with document -1."""
     rng = random.Random(SEED * 1_000_003 + number)
-    ids = np.zeros((WINDOWS, LENGTH), np.uint16)
+    ids = np.zeros((WINDOWS, LENGTH), np.int16)
     weights = np.zeros((WINDOWS, LENGTH), np.uint8)
     documents = np.full((WINDOWS, LENGTH), -1, np.int16)
     used = [0] * WINDOWS

@@ -74,7 +74,8 @@ internal sealed class CallGrammar
         return GrammarPart.Regex(min == 0 && max is null ? free : string.Create(CultureInfo.InvariantCulture, $"[^<]{{{min},{max}}}"));
     }
 
-    private static int? Length(JsonElement schema, string name) =>
+    /// <summary>A limit that the schema sets; null where it sets none.</summary>
+    public static int? Length(JsonElement schema, string name) =>
         schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var length) && length >= 0 ? length : null;
 
     /// <summary>The properties that a schema names, and whether they must be there.</summary>

@@ -73,10 +73,9 @@ internal sealed class GemmaCalls(string opener, string closer, string quote) : C
                 return Object(grammar, schema, depth);
             case "array" when depth < MaxDepth:
                 var item = schema.TryGetProperty("items", out var items) ? Value(grammar, items, depth + 1) : CallGrammar.JsonScalar();
-                return CallGrammar.Join(
-                    CallGrammar.Text("["),
-                    GrammarPart.Repeat(CallGrammar.Join(item, GrammarPart.Repeat(CallGrammar.Join(CallGrammar.Text(","), item), 0)), 0, 1),
-                    CallGrammar.Text("]"));
+                var (min, max) = (CallGrammar.Length(schema, "minItems") ?? 0, CallGrammar.Length(schema, "maxItems"));
+                var some = CallGrammar.Join(item, GrammarPart.Repeat(CallGrammar.Join(CallGrammar.Text(","), item), Math.Max(0, min - 1), max is null ? null : Math.Max(0, max.Value - 1)));
+                return CallGrammar.Join(CallGrammar.Text("["), max == 0 ? CallGrammar.Text("") : GrammarPart.Repeat(some, min > 0 ? 1 : 0, 1), CallGrammar.Text("]"));
             default:
                 // Control tokens are no text: the quote alone ends it. One that is letters is kept out of it by its first.
                 return CallGrammar.Join(mark, CallGrammar.Bare(schema, free: "[^<]*"), mark);

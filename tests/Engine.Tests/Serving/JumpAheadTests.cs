@@ -151,6 +151,17 @@ public sealed class JumpAheadTests : IDisposable
     }
 
     [Fact]
+    public async Task A_forced_token_that_the_caller_forbids_is_not_taken_unseen()
+    {
+        using var engine = Load();
+        var grammar = Grammar.FromRegex("forced");
+        var token = (await Read(engine, Request(engine, grammar, 1, jumps: true))).Tokens[0];
+        var request = Request(engine, grammar, 1, jumps: true);
+        request = request with { Sampling = request.Sampling with { LogitBias = new Dictionary<int, float> { [token] = float.NegativeInfinity } } };
+        await Assert.ThrowsAsync<NumericalFaultException>(() => Read(engine, request));
+    }
+
+    [Fact]
     public async Task Fewer_steps_are_run()
     {
         using var engine = Load();

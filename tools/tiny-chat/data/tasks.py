@@ -58,11 +58,11 @@ WEATHER_SAID = [f"[What is|What's|How is|How's|Tell me|Give me|Check|Show me|I n
                 f"How [warm|cold|hot|windy|wet] is it in {{c}}{_DAY}?", "[What is|What's|Tell me|Check] the [temperature|temperatures] in {c}[?|.]", "How many degrees [are there|does it have|is it|do they have] in {c}[ now|]?", "[I am going|I travel|I fly|We go|I am on my way] to {c}[ tomorrow|], [what is|how is] the weather[ there| like|]?",
                 f"I [fly|go|travel|drive] to {{c}}[ tomorrow| today|]. Is it [{_WARM}|{_SKY}] there?", "What are the [weather |]conditions in {c}?", f"Is the sun [shining|out] in {{c}}{_DAY}?", f"Is there [snow|rain|sun|fog|wind|a storm|ice] in {{c}}{_DAY}?", f"[How does|What does] the [sky|weather|forecast] [look|look like|say] in {{c}}{_DAY}?",
                 "[What is|How is] it like outside in {c}?", "check the [weather|forecast|temperature] [in|for|of] {c}", "look [up|at] the [weather|forecast] [in|for|of] {c}", "tell me [whether|if] it [rains|snows|is cold|is warm|will rain] in {c}", "find out how [warm|cold|hot] it is in {c}", "[Does it|Will it] [rain|snow] in {c}[ today| tomorrow|]?",
-                "[Any|Is there any] [rain|snow|sun] in {c}[ today|]?", "Can I [go swimming|have a picnic|go out without a coat|ski|sit outside] in {c}[ today|]?", "What should I wear in {c}[ today|]?", "[People|Friends|My parents] in {c} ask about the weather.", "Which weather [do they have|is there] in {c}?", "Is it a [nice|good|sunny] day in {c}?"]
+                "[Any|Is there any] [rain|snow|sun] in {c}[ today|]?", "Can I [go swimming|have a picnic|go out without a coat|ski|sit outside] in {c}[ today|]?", "What should I wear in {c}[ today|]?", "[People|Friends|My parents] in {c} ask about the weather.", "Which weather [do they have|is there] in {c}?", "{c}, how [warm|cold|hot|nice] is it?", "{c}: [rain or sun|sun or clouds|coat or no coat]?", "For {c} I need the [forecast|temperature|weather].", "The {c} [forecast|temperature|weather report][, please|]", "{c}'s [weather|temperature|forecast][, please|]", "In {c}, [is it|will it be] [warm|cold|dry|sunny]?", "{c} [forecast|temperature|weather]", "{c}. What [is it like|does the sky say]?", "[Going|Off|Flying] to {c}. [Sun|Rain|Snow]?", "Is it a [nice|good|sunny] day in {c}?"]
 TIME_SAID = [f"[What|Which] [time|hour] is it [now |right now |]in {{c}}{_DAY}?", "[What is|What's|Tell me|Give me|Show me|I need|Check] the [local |current |exact |]time in {c}[?|.]", "How late is it in {c}?", "Time in {c}[?|, please.|]", "Do you [know|have] [what time it is|the time] in {c}?", "[Current|Local|The] time in {c}[, please.|?|]",
              "Is it [already |still |]([evening|morning|night|noon|midnight|dark|late|early|daytime|afternoon]) in {c}?".replace("(", "").replace(")", ""), "I want to [call|ring|phone] [a friend|somebody|my boss|my sister] in {c}, [what time is it|how late is it] there?", "What does the clock [say|show] in {c}?", "Can I still [ring|call|phone] somebody in {c}, or is it night there?",
              "local time {c}", "time {c}", "Which hour is it now in {c}?", "[Give me|Tell me] the [local |]time of {c}.", "What hour do they have in {c}?", "tell me [what time it is|how late it is|the hour] in {c}", "look at the clock in {c}", "check the [clock|time|hour] in {c}", "[Are people|Is everybody] [asleep|awake|up] in {c}[ now|]?",
-             "Are the [shops|banks|offices|schools] in {c} [still |]open at this hour?", "[Is it|It must be] [time for bed|lunch time|bedtime|breakfast time] in {c}[ now|]?", "[My|Our] [team|office|flight|hotel] is in {c}, what time is it there?", "set my watch to {c}, what time is it there", "In {c}, what time is it[ now|]?", "The clock in {c}?", "What's the hour in {c}?"]
+             "Are the [shops|banks|offices|schools] in {c} [still |]open at this hour?", "[Is it|It must be] [time for bed|lunch time|bedtime|breakfast time] in {c}[ now|]?", "[My|Our] [team|office|flight|hotel] is in {c}, what time is it there?", "set my watch to {c}, what time is it there", "In {c}, what time is it[ now|]?", "{c}: [day or night|what hour|early or late]?", "{c} time[, please|]", "{c}'s [time|clock][, please|]", "{c}, how late is it?", "For {c} I need the [time|hour].", "The clock in {c}?", "What's the hour in {c}?"]
 SEARCH_SAID = ["search [for|] {t}", "search the [web|internet|net] for {t}", "look up {t}[ on the internet| online| on the web|]", "find [information|something|pages|articles|facts|web pages|results] [about|on] {t}[ online| on the web|]", "google {t}", "do a [web |]search [for|on] {t}", "see what the [internet|web] says about {t}", "look on the [web|internet|net] for {t}",
                "I want to [read|learn|know more] about {t}, search [for it|the web].", "I need [web pages|information|articles] [on|about] {t}.", "search {t}", "[What does the internet say|What can you find|What is there on the web] about {t}?", "browse the web for {t}", "look for {t} [online|on the internet|on the web]", "find me {t} [online|on the internet|on the web]", "find out about {t}[ on the web| online|]",
                "Search: {t}", "run a search [for|on] {t}", "check the [web|internet] for {t}", "get me [search |]results for {t}", "[Is there|Are there] [anything|pages|something] about {t} on the [web|internet]?", "query the web for {t}"]
@@ -70,7 +70,7 @@ REMIND_SAID = ["remind me to {x} [at |]{h}", "remind me [at |]{h} to {x}", "[set
                "[do not|don't] let me forget to {x} [at |]{h}", "[New reminder|Reminder|Remind me]: {x}, {h}[.|]", "make sure [that |]I {x} [at |]{h}", "I need a reminder [at |for ]{h} to {x}.", "[put|note|save] a reminder [at |for ]{h}: {x}", "reminder {h} {x}", "[At |]{h}, tell me to {x}.", "tell me [at |]{h} to {x}", "[At |]{h} I want to be reminded to {x}.",
                "I will forget to {x} [at |]{h}, so remind me.", "help me remember to {x} [at |]{h}", "[Could|Can|Would] you remind me to {x} [at |]{h}?", "ping me [at |]{h} to {x}", "I always forget to {x}. Remind me [at |]{h}.", "[Wake|Nudge|Poke] me [at |]{h} [so that I|to] {x}."]
 CALC_SAID = ["[What is|What's|How much is|Calculate|Compute|Tell me|Work out|Solve|Evaluate|Figure out|Find|What does|How many is] {e}[?|.|]", "[Can|Could] you [calculate|compute|work out|solve] {e}?", "I need [the result of|to know] {e}.", "{e} = ?", "{e}", "{e}?", "What do I get for {e}?", "Result of {e}?", "How much does {e} make?", "do the math: {e}", "calculate {e}", "compute {e}", "work out {e}",
-             "use the calculator for {e}", "[What is|Tell me] the [result|value|answer] of {e}[?|.]", "My homework asks for {e}.", "What would {e} be?", "add it up: {e}", "give me [the result of|the value of|] {e}"]
+             "use the calculator for {e}", "[What is|Tell me] the [result|value|answer] of {e}[?|.]", "My homework asks for {e}.", "{e} [gives|is|equals] [what|how much]?", "[And|So] {e}?", "What do {e} add up to?", "Tell me what {e} [is|gives|comes to].", "What would {e} be?", "add it up: {e}", "give me [the result of|the value of|] {e}"]
 OPERATORS = [("+", ["plus", "and", "added to", "+", "plus", "+"]), ("-", ["minus", "less", "-", "minus", "-"]), ("*", ["times", "multiplied by", "*", "x", "times"]), ("/", ["divided by", "over", "/", "divided by"])]
 
 
@@ -112,7 +112,7 @@ def decimal_or_not(rng):
     return rng.randrange(2, rng.choice((10, 20, 100, 100, 1000, 10_000, 100_000))) if rng.random() < 0.92 else round(rng.uniform(1, 100), 1)
 
 
-SUMS = [("Subtract {a} from {b}.", "{b} - {a}"), ("Add {a} to {b}.", "{b} + {a}"), ("Add {a} and {b}.", "{a} + {b}"), ("Multiply {a} by {b}.", "{a} * {b}"), ("Multiply {a} with {b}.", "{a} * {b}"), ("Divide {a} by {b}.", "{a} / {b}"), ("Take {a} from {b}.", "{b} - {a}"), ("Divide {a} into {b} parts.", "{a} / {b}"),
+SUMS = [("Subtract {a} from {b}.", "{b} - {a}"), ("Remove {a} from {b}.", "{b} - {a}"), ("Deduct {a} from {b}.", "{b} - {a}"), ("From {b} subtract {a}.", "{b} - {a}"), ("From {a} remove {b}.", "{a} - {b}"), ("Reduce {a} by {b}.", "{a} - {b}"), ("Increase {a} by {b}.", "{a} + {b}"), ("What is left of {a} without {b}?", "{a} - {b}"), ("Add {a} to {b}.", "{b} + {a}"), ("Add {a} and {b}.", "{a} + {b}"), ("Multiply {a} by {b}.", "{a} * {b}"), ("Multiply {a} with {b}.", "{a} * {b}"), ("Divide {a} by {b}.", "{a} / {b}"), ("Take {a} from {b}.", "{b} - {a}"), ("Divide {a} into {b} parts.", "{a} / {b}"),
         ("How much is {a} less {b}?", "{a} - {b}"), ("I buy {a} apples at {b} cents each, what do I pay?", "{a} * {b}"), ("{a} people share {b} euros, how much does each get?", "{b} / {a}"), ("What is half of {a}?", "{a} / 2"), ("Double {a}.", "{a} * 2"), ("What is twice {a}?", "{a} * 2"), ("What is {a} squared?", "{a} * {a}"),
         ("I have {a} euros and spend {b}. What is left?", "{a} - {b}"), ("I have {a} stamps and get {b} more. How many are these?", "{a} + {b}"), ("{a} boxes with {b} eggs each, how many eggs?", "{a} * {b}"), ("Split {a} by {b}.", "{a} / {b}"), ("Sum up {a} and {b}.", "{a} + {b}")]
 
@@ -154,10 +154,26 @@ def known_call(rng, split, kind=None, canonical=None):
         unit = rng.choice(("celsius", "fahrenheit"))
         if rng.random() < 0.5:
             said = said.rstrip("?. ") + rng.choice((f" in {unit}?", f", in {unit} please.", f" ({unit})", f" in {unit.capitalize()}?", f", {unit}."))
+            if rng.random() < 0.3:
+                said = say(rng, f"[What is the temperature in {unit} in|The {unit} value for|In {unit}, how warm is it in|Give me the {unit} temperature for|I want the {unit} reading of] ") + values["city"] + rng.choice(("?", "", "."))
             arguments[roles["unit"]] = unit
         elif tool["parameters"][roles["unit"]][2]:
             arguments[roles["unit"]] = "celsius"
     return tool, said, arguments, kind
+
+
+ASIDES = ["I had a long day.", "My dog is sick.", "We have guests tonight.", "I am in a hurry.", "My phone is broken.", "It is my birthday.", "I am on the way home.", "The children are asleep.", "I cannot find my glasses.", "My boss wants to know.", "I am new here.", "We are late.", "I just woke up.", "This is important.", "I am working from home.",
+          "My sister asked me.", "I have no time.", "Let me think.", "There is one more thing.", "I hope you can help.", "I am sitting in the train.", "Nobody told me.", "I am planning my week.", "It was a nice evening.", "My hands are full.", "I forgot it again."]
+
+
+def chatty(rng, split, said):
+    """A request with a sentence before or behind it that has nothing to do with it."""
+    if rng.random() > 0.12:
+        return said
+    aside = rng.choice(ASIDES) if rng.random() < 0.7 else f"{rng.choice(('My', 'The', 'Our', 'This'))} {thing(rng, split)} is {rng.choice(('old', 'new', 'nice', 'broken', pick(rng, COLORS, split)))}."
+    if rng.random() < 0.75:
+        return f"{aside} {said[0].upper() + said[1:]}"
+    return (said if said[-1] in ".?!" else said + ".") + " " + aside
 
 
 def shuffled(rng, tools):
@@ -166,21 +182,23 @@ def shuffled(rng, tools):
     return tools
 
 
-def beside(rng, split, tool):
-    return shuffled(rng, [tool] + toolbox.distractors(rng, split, [tool], rng.choice((0, 0, 1, 2, 2, 3, 4, 5))))
+def beside(rng, split, tool, fresh=False):
+    return shuffled(rng, [tool] + toolbox.distractors(rng, split, [tool], rng.choice((0, 0, 1, 2, 2, 3, 4, 5)), fresh))
 
 
 def opening(rng, split):
     """What was said before the request, if anything."""
     turns = system(rng, split)
     while rng.random() < 0.17:
-        turns += filler(rng, split)
+        more = filler(rng, split)
+        if not any(c.isdigit() for c in more[0]["content"]):    # what is counted here may be a calculator's work
+            turns += more
     return turns
 
 
 def tool_call(rng, split):
     tool, said, arguments, _ = known_call(rng, split)
-    return conversation("tool call", opening(rng, split) + [user(said), call(tool, arguments)], beside(rng, split, tool), call={"name": tool["name"], "arguments": arguments})
+    return conversation("tool call", opening(rng, split) + [user(chatty(rng, split, said)), call(tool, arguments)], beside(rng, split, tool), call={"name": tool["name"], "arguments": arguments})
 
 
 def any_unseen(rng, split):
@@ -189,7 +207,7 @@ def any_unseen(rng, split):
 
 def unseen_call(rng, split):
     tool, said, arguments = any_unseen(rng, split)
-    tools = beside(rng, split, tool)
+    tools = beside(rng, split, tool, rng.random() < 0.5)
     if rng.random() < 0.2:
         # A sibling that differs in one word: what decides is in the request.
         do, what = rng.choice(toolbox.VERBS), rng.choice((made_up(rng), thing(rng, split)))
@@ -199,10 +217,11 @@ def unseen_call(rng, split):
         if sibling["name"] == tool["name"] or tool["name"].lower() == what.lower():
             return unseen_call(rng, split)
         tools = shuffled(rng, [tool, sibling] + toolbox.distractors(rng, split, [tool, sibling], rng.choice((0, 1, 2))))
-    return conversation("unseen tool", opening(rng, split) + [user(said), call(tool, arguments)], tools, call={"name": tool["name"], "arguments": arguments})
+    return conversation("unseen tool", opening(rng, split) + [user(chatty(rng, split, said)), call(tool, arguments)], tools, call={"name": tool["name"], "arguments": arguments})
 
 
-CONDITIONS = ["sunny", "cloudy", "rainy", "windy", "snowy", "foggy", "stormy", "clear", "overcast", "misty", "dry", "hot", "cold", "mild", "light rain", "heavy snow", "partly cloudy", "humid", "icy", "thunderstorms", "drizzle", "warm", "freezing", "bright", "clear sky", "showers"]
+WEATHER_NOUNS = ["fog", "rain", "snow", "hail", "thunder", "sunshine", "wind", "frost", "mist", "a storm", "drizzle", "sleet", "ice", "a heatwave", "thunderstorms", "showers", "light rain", "heavy snow", "clear sky", "haze", "strong wind", "heavy rain", "a thunderstorm", "thunderstorm", "storm", "lightning", "dust", "smoke"]
+CONDITIONS = WEATHER_NOUNS + ["sunny", "cloudy", "rainy", "windy", "snowy", "foggy", "stormy", "clear", "overcast", "misty", "dry", "hot", "cold", "mild", "partly cloudy", "humid", "icy", "warm", "freezing", "bright", "sunny", "cloudy", "rainy", "windy", "snowy", "foggy"]
 
 
 def arguments_by_order(tool, arguments):
@@ -214,20 +233,21 @@ def outcome(rng, split, tool, kind, arguments):
     values = list(arguments.values())
     if kind == "weather":
         degrees, condition, where = rng.randrange(-25, 45), pick(rng, CONDITIONS, split), values[0]
+        it_is = f"There is {condition}" if condition in WEATHER_NOUNS else f"It is {condition}"
         unit = rng.choice((" °C", "°C", " degrees", " C", "°", " °F", "°F", " degrees Celsius"))
         shape = rng.randrange(12)
         if shape < 5:
             t, c = rng.choice(("temperature", "temp", "temp_c", "degrees", "temperature_c", "t", "celsius")), rng.choice(("conditions", "condition", "weather", "description", "sky", "summary", "state"))
             data = rng.choice(({t: degrees, c: condition}, {c: condition, t: degrees}, {"city": where, t: degrees, c: condition}, {t: degrees, "unit": "celsius", c: condition}, {t: f"{degrees}{unit}", c: condition}))
             shown = f"{degrees}{unit}" if isinstance(data[t], str) else f"{degrees} degrees"
-            return data, f"It is {condition} in {where}, with {shown}.", [str(degrees), condition]
+            return data, f"{it_is} in {where}, with {shown}.", [str(degrees), condition]
         if shape < 10:
             data = rng.choice((f"{degrees}{unit}, {condition}", f"{condition}, {degrees}{unit}", f"{where}: {condition}, {degrees}{unit}", f"{where}: {degrees}{unit}, {condition}", f"{condition} and {degrees}{unit}", f"{degrees}{unit} and {condition}", f"{where}: {degrees}{unit} and {condition}", f"{condition.capitalize()}, {degrees}{unit}"))
-            return data, f"It is {condition} in {where}, with {degrees}{unit.rstrip()}.", [str(degrees), condition]
+            return data, f"{it_is} in {where}, with {degrees}{unit.rstrip()}.", [str(degrees), condition]
         if shape == 10:
             data = rng.choice((f"{degrees}{unit}", {"temperature": degrees}, degrees, {"temp": f"{degrees}{unit}"}))
             return data, f"It has {degrees}{unit if unit in str(data) else ' degrees'} in {where}.", [str(degrees)]
-        return rng.choice((condition, {"weather": condition}, {"condition": condition})), f"It is {condition} in {where}.", [condition]
+        return rng.choice((condition, {"weather": condition}, {"condition": condition})), f"{it_is} in {where}.", [condition]
     if kind == "time":
         where = values[0]
         value = rng.choice((f"{rng.randrange(24):02d}:{rng.randrange(60):02d}", f"{rng.randrange(24):02d}:{rng.randrange(60):02d}", f"{rng.randrange(1, 13)}:{rng.randrange(60):02d} {rng.choice(('AM', 'PM', 'am', 'pm'))}", f"20{rng.randrange(20, 40)}-{rng.randrange(1, 13):02d}-{rng.randrange(1, 29):02d} {rng.randrange(24):02d}:{rng.randrange(60):02d}",
@@ -329,29 +349,33 @@ WHICH_CITY = "For which city?"
 def no_tool(rng, split):
     """Tools are there, but none fits: talk answers itself, a deed without a tool is declined."""
     way = rng.random()
-    if way < 0.3:
+    if way < 0.2:
         said, _, answer = facts.fact(rng, split)
-    elif way < 0.48:
+    elif way < 0.34:
+        said, answer = rng.choice((statement(rng, split), rng.choice(ASIDES), sentence(rng, split).rstrip("?!.") + ".", f"I {rng.choice(('like', 'love', 'have', 'bought', 'saw', 'know', 'lost', 'found'))} {some_noun(rng, split)}.")), "I see."
+    elif way < 0.6:
         said, answer = facts.small_talk(rng, split)
-    elif way < 0.62:
+    elif way < 0.72:
         said, answer, _ = facts.project(rng, split)
-    elif way < 0.7:
+    elif way < 0.8:
         exchange = exercise(rng, split)["messages"][-2:]
         said, answer = exchange[0]["content"], exchange[1]["content"]
-    elif way < 0.76:
+    elif way < 0.87:
         # Unknown: searched for where there is a search, else not known.
         said, answer = facts.unknown(rng, split)
         tools = [t for t in toolbox.distractors(rng, split, [], rng.choice((1, 2, 3, 4))) if t["description"] not in toolbox.SEARCH["descriptions"]]
         return conversation("no tool", system(rng, split) + [user(said), assistant(answer)], tools, equals=answer, no_call=True)
-    elif way < 0.79:
+    elif way < 0.9:
         kind = rng.choice(("weather", "time"))
         tool, _ = toolbox.known(rng, kind)
         said = say(rng, "[What is|How is|What's|Tell me] the weather[ like| now| today|][?|.]" if kind == "weather" else "[What time is it|What is the time|Tell me the time|How late is it][ now|][?|.]")
         return conversation("talk", system(rng, split) + [user(said), assistant(WHICH_CITY)], [tool])
     else:
         # A request for a tool that is not among those given.
-        tool, said, _ = toolbox.blueprint(rng, split) if rng.random() < 0.7 else known_call(rng, split)[:3] if rng.random() < 0.5 else toolbox.invented(rng, split)
+        tool, said, _ = toolbox.blueprint(rng, split) if rng.random() < 0.5 else known_call(rng, split)[:3] if rng.random() < 0.35 else toolbox.invented(rng, split)
         tools = toolbox.distractors(rng, split, [tool], rng.choice((1, 2, 3, 4)))
+        if rng.random() < 0.75 and any(not kinds_of(t) for t in tools):
+            return no_tool(rng, split)    # with tools of an unknown kind there is mostly one that fits
         same = next((b for b in toolbox.BLUEPRINTS if tool["description"] in b[1]), None)
         if any(t["description"] in (same[1] if same else ()) for t in tools) or any(t["description"] in toolbox.SEARCH["descriptions"] + toolbox.REMIND["descriptions"] for t in tools):
             return no_tool(rng, split)    # a search may find what is asked, a reminder may be meant
@@ -360,7 +384,7 @@ def no_tool(rng, split):
             return no_tool(rng, split)
         return conversation("no tool", system(rng, split) + [user(said), assistant(NO_TOOL)], tools, contains=["no tool"], no_call=True)
     tools = toolbox.distractors(rng, split, [], rng.choice((1, 2, 3, 4, 5)))
-    if any(t["description"] in toolbox.CALC["descriptions"] for t in tools) and said[-1].isdigit():
+    if any(t["description"] in toolbox.CALC["descriptions"] for t in tools) and any(c.isdigit() for c in said):
         return no_tool(rng, split)
     return conversation("no tool", system(rng, split) + [user(said), assistant(answer)], tools, equals=answer, no_call=True)
 
@@ -414,12 +438,12 @@ def _named(rng, split):
 
 
 TOLD = [
-    (3, lambda r, s: (None, _named(r, s)), ["My name is {v}[.|!|]", "[I am|I'm] {v}[.|!]", "Call me {v}.", "[Hi|Hello|Hey], [I am|I'm|my name is] {v}[.|!]", "You can call me {v}.", "This is {v} speaking.", "People call me {v}.", "My [friends|parents] call me {v}.", "I go by {v}.", "They named me {v}.", "The name is {v}.", f"{_KEEP}: [my name is|I am] {{v}}.", "Hello! {v} here.", "I was named {v}."],
+    (3, lambda r, s: (None, _named(r, s)), ["My name is {v}[.|!|]", "[I am|I'm] {v}[.|!]", "Call me {v}.", "[Hi|Hello|Hey], [I am|I'm|my name is] {v}[.|!]", "You can call me {v}.", "This is {v} speaking.", "People call me {v}.", "My [friends|parents] call me {v}.", "I go by {v}.", "They named me {v}.", "The name is {v}.", f"{_KEEP}: [my name is|I am] {{v}}.", "Hello! {v} here.", "I was named {v}.", "{v} is [my name|how everybody knows me|the name my mother gave me|what it says on my passport|who I am].", "[With|Among] friends I [go as|am just] {v}.", "[To|For] [my family|everyone|all] I am {v}.", "{v} - that is me.", "{v} is speaking."],
      ["[What is|What's|What was] my name[ again|]?", f"{_ASK} my name[?|.]", "Who am I?", "What am I called?", "[Which|What] name did I [tell|give] you?", "How am I called?", "Do you [still |]know [who I am|what I am called]?", "How do people call me?", "[What|How] should you call me?", "I introduced myself. What is my name?", "Can you still say my name?", "What did I say my name was?", "And my name?"], "Nice to meet you, {v}.", "Your name is {v}."),
     (8, None, ["My {t} is {v}[.|!|]", f"{_KEEP}[:|] my {{t}} is {{v}}.", f"{_KEEP} my {{t}}: {{v}}.", "[For|As] my {t} I have {v}.", "{v} is my {t}.", "I want you to [know|remember] that my {t} is {v}.", "By the way, my {t} is {v}.", "My {t}? It is {v}."],
      ["[What is|What's|What was] my {t}[ again|]?", f"{_ASK} my {{t}}[?|.]", "[Which|What] {t} did I [give|tell|mention to] you?", "I forgot my {t}. [What is it?|Can you help?|Tell me.]", "What did I say my {t} was?", "My {t}, [please|what was it]?", "Can you repeat my {t}?", "[Which|What] {t} do I have?", "I need my {t}[ now|]. What is it?", "What did I tell you about my {t}?", "And my {t}?"], "I will remember that your {t} is {v}.", "Your {t} is {v}."),
-    (2, lambda r, s: ("number", str(r.randrange(1, r.choice((100, 1000, 10_000, 1_000_000))))), [f"{_KEEP}[:|] [the|this] number[:|] {{v}}[.|]", f"{_KEEP} {{v}}.", "The number is {v}[.|, keep it in mind.| - remember it.]", "Here is a number for you: {v}. [Remember it.|Keep it.|]", "I give you the number {v}[ to remember|].", "{v} is the number[ to remember|].", "My number is {v}."],
-     ["[What|Which] [is|was] the number[ again|]?", "[What|Which] number [did I give you|did I tell you|should you remember|did I mention|was it|did I say|have you kept]?", f"{_ASK} the number[?|.]", "Repeat the number.", "I need the number [again|now].", "And the number?", "[What is|What was|What's] my number?"], "I will remember the number {v}.", "The number is {v}."),
+    (4, lambda r, s: ("number", str(r.randrange(1, r.choice((100, 1000, 10_000, 1_000_000))))), [f"{_KEEP}[:|] [the|this] number[:|] {{v}}[.|]", f"{_KEEP} {{v}}.", "The number is {v}[.|, keep it in mind.| - remember it.]", "Here is a number for you: {v}. [Remember it.|Keep it.|]", "I give you the number {v}[ to remember|].", "{v} is the number[ to remember|].", "My number is {v}.", "[Hold|Save|Learn|Memorise|Store|Write down] the number {v}[ for me| for later|].", "Put {v} [aside|into your memory].", "[Never forget|I want you to remember|You must remember|You should keep] [the number |]{v}."],
+     ["[What|Which] [is|was] the number[ again| that I gave you| from before|]?", "[What|Which] number [did I give you|did I tell you|should you remember|did I mention|was it|did I say|have you kept]?", f"{_ASK} the number[?|.]", "Repeat the number.", "I need the number [again|now].", "And the number?", "[Which|What] number [was I giving you|do you have in mind|did we agree on|did you have to keep|am I thinking of|were you told|did I want you to remember|did I ask you to remember]?", "[Which|What] number did I [write|name|note|speak of]?", "What number [do I mean|is in your head|have I told you]?", "[What is|What was|What's] my number?"], "I will remember the number {v}.", "The number is {v}."),
     (1, lambda r, s: ("word", any_word(r, s) if r.random() < 0.5 else made_up(r)), [f"{_KEEP}[:|] the [word|secret word|code word|magic word] [is |]{{v}}.", "The [word|secret word|code word|magic word|password] is {v}.", "Our [secret|word|password] is {v}."],
      ["[What|Which] [is|was] the [word|secret word|code word|magic word|password]?", "[Which|What] word did I [give|tell] you?", "Say the [word|secret word|magic word].", f"{_ASK} the [word|password|secret word][?|.]"], "I will remember the word {v}.", "The word is {v}."),
     (2, lambda r, s: ("city", city(r, s)), ["I live in {v}.", "[My home is|I am at home] in {v}.", "I have [lived|been living] in {v} for years.", "I moved to {v}[ last year|].", "I am from {v}.", "I come from {v}.", "My flat is in {v}."],
@@ -429,6 +453,28 @@ TOLD = [
     (1, lambda r, s: ("pet", f"{pick(r, ANIMALS, s)} called {first_name(r, s)}"), ["I have a {v}.", "At home I have a {v}.", "We have a {v}.", "My pet is a {v}."], ["What pet do I have?", "[Which|What] animal do I have?", "What is my pet called?", "What is the name of my pet?", f"{_ASK} what pet I have[?|.]"], "I will remember that you have a {v}.", "You have a {v}."),
     (1, lambda r, s: ("like", r.choice((pick(r, HOBBIES, s), pick(r, FOODS, s), pick(r, FRUITS, s)))), ["I like {v}.", "I love {v}.", "I really enjoy {v}.", "What I like most is {v}."], ["What do I like?", "What do I [love|enjoy]?", f"{_ASK} what I like[?|.]", "What did I say I like?", "What is it that I like?"], "I will remember that you like {v}.", "You like {v}."),
     (1, lambda r, s: ("meeting", f"{r.choice(DAYS)} at {r.randrange(24):02d}:{r.choice(('00', '15', '30', '45'))}"), ["My [meeting|appointment] is on {v}.", "I have a meeting on {v}.", "The meeting is on {v}."], ["When is [my|the] [meeting|appointment]?", f"{_ASK} when [my|the] meeting is[?|.]", "What time is my meeting?"], "I will remember that your meeting is on {v}.", "Your meeting is on {v}."),
+]
+RELATIONS = "teacher|boss|brother|sister|neighbour|doctor|uncle|aunt|friend|best friend|coach|dentist|cousin|colleague|mother|father|son|daughter|wife|husband|partner|trainer|lawyer|grandmother|grandfather|roommate|landlord|manager|baker|hairdresser".split("|")
+SPOTS = [("live in", "room"), ("stay in", "room"), ("sit in", "row"), ("sit in", "seat"), ("wait at", "gate"), ("work on", "floor"), ("park on", "level"), ("leave from", "platform"), ("take", "bus"), ("sleep in", "cabin"), ("sit at", "table"), ("live in", "apartment"), ("work in", "office"), ("stand in", "line"), ("run with", "number"), ("play with", "number"), ("live on", "floor"), ("use", "locker"), ("stay in", "tent"), ("go to", "class")]
+
+
+def _spot(rng, split):
+    does, what = rng.choice(SPOTS)
+    return (does, what), str(rng.randrange(1, rng.choice((30, 100, 1000))))
+
+
+TOLD += [
+    (3, lambda r, s: (r.choice(RELATIONS), person(r, s)), ["My {t} is {v}[.|!]", "My {t} is called {v}.", "My {t}'s name is {v}.", "The name of my {t} is {v}.", "{v} is my {t}.", f"{_KEEP}[:|] my {{t}} is {{v}}.", "I have a {t} called {v}.", "I call my {t} {v}.", "[Meet|This is] {v}, my {t}."],
+     ["Who is my {t}?", "What is my {t} called?", "What is the name of my {t}?", "What is my {t}'s name?", "[Which|What] name has my {t}?", f"{_ASK} who my {{t}} is[?|.]", f"{_ASK} the name of my {{t}}[?|.]", "My {t}, who was that?", "How is my {t} called?", "Whom did I call my {t}?"], "I will remember that your {t} is {v}.", "Your {t} is {v}."),
+    (3, _spot, ["I {d} {w} {v}.", f"{_KEEP}[:|] I {{d}} {{w}} {{v}}.", "It is {w} {v} that I {d}.", "For now I {d} {w} {v}.", "They say that I {d} {w} {v}."],
+     ["[Which|What] {w} do I {d}?", "[Which|What] {w} [is|was] [it|mine|that][ again|]?", "What is my {w}?", f"{_ASK} which {{w}} I {{d}}[?|.]", "[Which|What] {w} did I [mention|name|tell you]?", "I forgot the {w}. Which one is it?", "[Which|What] is the number of my {w}?"], "I will remember that you {d} {w} {v}.", "You {d} {w} {v}."),
+]
+FIGURES = "code|figure|sum|score|size|id|key|total|combination|year|distance|height|date code|pass code|amount|result|temperature|index|count|value|line number|page|chapter|level|serial number|weight|limit|access code|PIN|digit sequence".split("|")
+TOLD += [
+    (3, lambda r, s: (r.choice(FIGURES), code(r) if r.random() < 0.15 else str(r.randrange(1, r.choice((100, 1000, 10_000, 1_000_000))))), ["[Hold|Save|Learn|Memorise|Store|Note|Keep|Write down|Do not forget] the {t} {v}[.|, please.| for me.]", "The {t} is {v}[.|, keep that.|, do not lose it.]", "{v} is the {t}[.|, keep it.]", "Here is the {t}: {v}.", f"{_KEEP}[:|] the {{t}} is {{v}}.", "We agreed on the {t} {v}."],
+     ["[What|Which] [is|was] the {t}[ again|]?", f"{_ASK} the {{t}}[?|.]", "[What|Which] {t} did I [give you|name|mention|tell you]?", "I need the {t}[ now| again|].", "And the {t}?", "The {t}, please."], "I will remember that the {t} is {v}.", "The {t} is {v}."),
+    (2, lambda r, s: (noun(r, s), str(r.randrange(1, r.choice((100, 1000, 10_000))))), ["My {t} [carries|bears|shows] the number {v}.", "The number on my {t} is {v}.", "The number of my {t} is {v}.", "On my {t} [stands|you read|there is] the number {v}.", "{v} is the number of my {t}."],
+     ["[Which|What] number [has|is on|stands on|belongs to] my {t}?", "What is the number of my {t}?", "What number does my {t} have?", f"{_ASK} the number of my {{t}}[?|.]", "I forgot the number of my {t}."], "I will remember that your {t} has the number {v}.", "Your {t} has the number {v}."),
 ]
 _TOLD_WEIGHTS = [t[0] for t in TOLD]
 
@@ -448,11 +494,15 @@ def filler(rng, split):
         q, a = facts.sum_of_two(rng)
     elif way < 0.84:
         # Things said that ask for nothing.
-        q, a = statement(rng, split), rng.choice(("I see.", "Good to know."))
-        a = "I see."
+        q, a = rng.choice((statement(rng, split), rng.choice(ASIDES), sentence(rng, split).rstrip("?!.") + ".")), "I see."
     else:
         return exercise(rng, split)["messages"][-2:]
     return [user(q), assistant(a)]
+
+
+def filled(what, value):
+    """The parts of a sentence about something told."""
+    return {"v": value, "t": what} if not isinstance(what, tuple) else {"v": value, "d": what[0], "w": what[1]}
 
 
 def memory(rng, split):
@@ -465,16 +515,16 @@ def memory(rng, split):
             told.append((form, *form[1](rng, split)))
     turns = []
     for form, t, value in told:
-        said = say(rng, pick(rng, form[2], split)).format(v=value, t=t)
-        turns += [user(said), assistant(form[4].format(v=value, t=t))]
+        said = say(rng, pick(rng, form[2], split)).format(**filled(t, value))
+        turns += [user(said), assistant(form[4].format(**filled(t, value)))]
         if rng.random() < 0.4:
             turns += filler(rng, split)
     if len(told) > 1 and rng.random() < 0.25:
         # Two things in one breath.
         (f1, t1, v1), (f2, t2, v2) = told[:2]
-        one, two = (tidy(say(rng, pick(rng, f[2], split))).format(v=v, t=t).rstrip(".!") for f, t, v in told[:2])
+        one, two = (tidy(say(rng, pick(rng, f[2], split))).format(**filled(t, v)).rstrip(".!") for f, t, v in told[:2])
         two = two if two[:2] in ("I ", "I'") or two.startswith(v2) else two[0].lower() + two[1:]
-        turns = [user(f"{one} and {two}." if rng.random() < 0.7 else f"{one}. {two[0].upper()}{two[1:]}."), assistant(f1[4].format(v=v1, t=t1) + " " + f2[4].format(v=v2, t=t2))]
+        turns = [user(f"{one} and {two}." if rng.random() < 0.7 else f"{one}. {two[0].upper()}{two[1:]}."), assistant(f1[4].format(**filled(t1, v1)) + " " + f2[4].format(**filled(t2, v2)))]
         told = told[:2]
     total = 5 if split == "eval" else rng.choice((2, 3, 4, 5, 5, 6, 7, 8))
     while len(turns) < 2 * (total - 1):
@@ -486,7 +536,7 @@ def memory(rng, split):
         return conversation("memory", system(rng, split, 0.15) + turns, contains=["not told"])
     rng.shuffle(told)
     for form, t, value in told[:rng.choice((1, 1, 1, 2))]:
-        turns += [user(framed_question(rng, say(rng, pick(rng, form[3], split)).format(t=t))), assistant(form[5].format(v=value, t=t))]
+        turns += [user(framed_question(rng, say(rng, pick(rng, form[3], split)).format(**filled(t, value)))), assistant(form[5].format(**filled(t, value)))]
         asked = [value]
     return conversation("memory", system(rng, split, 0.15) + turns, contains=asked)
 
@@ -552,6 +602,8 @@ After Friday comes Saturday.|Après vendredi vient samedi.|Nach Freitag kommt Sa
 A cat says meow.|Un chat fait miaou.|Eine Katze macht miau.|Un gato hace miau.
 A dog says woof.|Un chien fait ouaf.|Ein Hund macht wau.|Un perro hace guau.
 Hello! How can I help you?|Bonjour! Comment puis-je vous aider?|Hallo! Wie kann ich helfen?|¡Hola! ¿Cómo puedo ayudar?
+Good night! Sleep well.|Bonne nuit! Dormez bien.|Gute Nacht! Schlaf gut.|¡Buenas noches! Que descanse.
+Good morning! How can I help you?|Bonjour! Comment puis-je vous aider?|Guten Morgen! Wie kann ich helfen?|¡Buenos días! ¿Cómo puedo ayudar?
 You are welcome!|De rien!|Gern geschehen!|¡De nada!
 Goodbye!|Au revoir!|Auf Wiedersehen!|¡Adiós!
 I am fine, thank you. What can I do for you?|Je vais bien, merci. Que puis-je faire pour vous?|Mir geht es gut, danke. Was kann ich tun?|Estoy bien, gracias. ¿Qué puedo hacer?
@@ -600,7 +652,7 @@ TONES = [
     (_manner("grumpy", "grumpily", "A grumpy tone") + ["You are [grumpy|in a bad mood|always annoyed]."], lambda a: f"Oh, not again. {a} Now leave me alone.", ["not again"]),
     (["[Answer|Reply|Respond|Speak] [only |]with [one word|a single word|just one word][.|, please.|]", "Use [one word|a single word] [only|and no more].", "[One word|Single word] answers[, please|][.|]", "Give answers of [one word|a single word].", "[A single word|One word] is [enough|all I want].", "[Every|Each] answer [is|must be|should be] [one word|a single word][ long|].", "Be as short as possible: one word.", "Your answers have [exactly |]one word."], None, None),
 ]
-AFFIXES = [(["[End|Finish|Close|Conclude] [every|each|all|your] [answer|answers|reply|replies|sentence|message] with [the word |]\"{w}\".", "The last [word|words] of every [answer|reply] [is|are] \"{w}\".", "Always [end|finish] with \"{w}\".", "[Add|Put|Say] \"{w}\" [at the end of|after|behind] [every|each] [answer|reply|sentence].", "[Every|Each] [answer|reply] [must|should|has to] end with \"{w}\".", "End [every|each] [answer|reply] with {w}", "[Close|Sign] every [answer|message] with \"{w}\"."], lambda a, w: f"{a} {w}"),
+AFFIXES = [(["[End|Finish|Close|Conclude] [every|each|all|your] [answer|answers|reply|replies|sentence|message] with [the word |]\"{w}\".", "The last [word|words] of every [answer|reply] [is|are] \"{w}\".", "Always [end|finish] with \"{w}\".", "[Add|Put|Say] \"{w}\" [at the end of|after|behind] [every|each] [answer|reply|sentence].", "[Every|Each] [answer|reply] [must|should|has to] end with \"{w}\".", "End [every|each] [answer|reply] with {w}", "[Close|Sign] every [answer|message] with \"{w}\".", "[Whatever|No matter what] you say, [end|finish|close] with {w}", "[Everything you say|All you say|Each thing you say|What you say] [ends|must end|has to end|should end] with {w}", "The [last|final] word [you say|of what you say|in each message] [is|must be|should be] {w}", "Your [answers|messages|replies] [end|always end] [with|in] the word {w}", "Never stop before you have said {w}"], lambda a, w: f"{a} {w}"),
            (["[Start|Begin|Open] [every|each|all|your] [answer|answers|reply|replies|sentence|message] with [the word |]\"{w}\".", "The first [word|words] of every [answer|reply] [is|are] \"{w}\".", "Always [begin|start] with \"{w}\".", "[Put|Say|Write] \"{w}\" [in front of|before|at the beginning of|at the start of] [every|each] [answer|reply|sentence].", "[Every|Each] [answer|reply] [must|should|has to] [begin|start] with \"{w}\".", "[Start|Begin] [every|each] [answer|reply] with {w}"], lambda a, w: f"{w} {a}"),
            (["The user's name is {p}. [Use it|Say it|Use the name|Mention it] in every [answer|reply].", "[Call|Address] the user [as |]{p}[.| in every answer.|]", "You talk [with|to] {p}. [Say|Use] the name [each time|in every answer|every time].", "[Always|In every answer,] [name|address|call] the user, who is [called |]{p}.", "[Use|Say|Mention] the name {p} in [every|each] [answer|reply].", "[Every|Each] [answer|reply] [must|should] [mention|name|address] the user, {p}."], lambda a, w: f"{a[:-1]}, {w}{a[-1]}")]
 
@@ -704,7 +756,7 @@ RECORDS = {
     "person": [(("name", "full_name", "person"), FULL_NAME, ["{v}", "My friend {v}", "{v}, whom I met yesterday,", "A person called {v}", "Our neighbour {v}", "Yesterday I talked to {v}, who", "{v}, my colleague,", "The new one, {v},", "I met {v}, who"]),
                (("age", "years"), _whole(3, 99), ["is {v} years old", "is {v}", "has just turned {v}", "is aged {v}", "is {v} years of age"]), (("born", "birth_year", "year_of_birth"), _whole(1700, 2020), ["was born in {v}", "was born in the year {v}", "came to the world in {v}"]),
                (("city", "home", "lives_in", "town"), _spec("city"), ["lives in {v}", "comes from {v}", "moved to {v}", "has a flat in {v}", "is from {v}", "grew up in {v}"]), (("job", "profession", "occupation", "work"), _word(JOBS), ["works as a {v}", "is a {v}", "earns a living as a {v}", "has worked as a {v} for years", "is a {v} by profession"]),
-               (("hobby", "pastime"), _word(HOBBIES), ["spends every weekend {v}", "enjoys {v}", "has {v} as a hobby", "does {v} in the evening"]), (("likes", "interests", "hobbies", "loves"), _LIST(lambda r, s: any_word(r, s)), ["likes {v}", "loves {v}", "is fond of {v}", "liked {v}", "is interested in {v}"]),
+               (("hobby", "pastime"), _word(HOBBIES), ["spends every weekend {v}", "enjoys {v}", "has {v} as a hobby", "does {v} in the evening"]), (("likes", "interests", "hobbies", "loves"), _LIST(lambda r, s: any_word(r, s) if r.random() < 0.7 else f"{r.choice(ADJECTIVES)} {noun(r, s)}s", 1), ["likes {v}", "loves {v}", "is fond of {v}", "liked {v}", "is interested in {v}"]),
                (("email", "mail", "contact"), _spec("email"), ["can be reached at {v}", "has the address {v}", "reads mail at {v}", "has the email {v}"]), (("phone", "telephone", "phone_number"), _spec("phone"), ["has the phone number {v}", "can be called at {v}"]),
                (("married",), _FLAG, {True: ["is married", "has been married for years"], False: ["is single", "is not married", "never married"]}), (("pet", "animal"), _word(ANIMALS), ["has a {v}", "owns a {v}", "keeps a {v} at home"]), (("children", "kids"), _whole(2, 9), ["has {v} children", "has {v} kids"]),
                (("company", "employer"), _spec("made"), ["works at {v}", "is employed at {v}", "has a job at {v}"]), (("language",), _spec("language"), ["speaks {v}", "talks {v}"]), (("height", "height_cm"), _whole(120, 210), ["is {v} cm tall", "measures {v} cm"]), (("country", "nationality"), _spec("country"), ["was raised in {v}", "has a passport of {v}"])],
@@ -735,7 +787,7 @@ _FREE_FIELDS = """color|code|owner|engine|height|speed|status|level|channel|stat
 |depth|width|length|material|shape|region|tenant|rent|floor|street|flavor|dosage|medicine|nurse|ward|crop|farmer|field|yield|opponent|stadium|goals|winner|prize|sponsor""".replace("\n", "").split("|")
 DESCRIBE = {"age": "Age in years", "job": "Profession", "married": "Whether married", "quantity": "How many", "price": "Price in euros", "customer": "Who ordered", "name": "The name", "full_name": "First and last name", "city": "Name of the city", "born": "Year of birth", "likes": "What the person likes", "total": "Total in euros", "date": "The date", "day": "Which day", "time": "Time of day",
             "title": "The title", "email": "Email address", "phone": "Phone number", "guests": "Number of guests", "host": "Who hosts", "paid": "Whether it is paid", "product": "What was ordered"}
-EXTRACT_ASKS = ["{t}", "{t}", "[Extract|Get|Read|Find|Take|Pull] the [data|fields|values|information|facts|details][ from this| of this text| from the text|]: {t}", "{t}\n[Fill the record.|What are the fields?|Extract this.|As JSON, please.|Give me the record.|Extract the data.|Make a record of it.]", "[Read|Look at] this [text |]and give me the [fields|data|record]. {t}", "Text: {t}", "[Please |]extract: {t}",
+EXTRACT_ASKS = ["{t}", "{t}", "[Extract|Get|Read|Find|Take|Pull] the [data|fields|values|information|facts|details][ from this| of this text| from the text|]: {t}", "{t}\n\n[What is said here?|What do we learn?|Who and what is it?|Which data is in it?|Can you read this?|What are the facts?|Note the details.|Read that.|And the fields?|Now the record.|What is it about?]", "{t} [What do we learn from that?|What is said here?|Which facts are these?|Take the data.]", "{t}\n[Fill the record.|What are the fields?|Extract this.|As JSON, please.|Give me the record.|Extract the data.|Make a record of it.]", "[Read|Look at] this [text |]and give me the [fields|data|record]. {t}", "Text: {t}", "[Please |]extract: {t}",
                 "Here is a text. {t} Give me its data.", "Turn this into [a record|JSON|an object|structured data]: {t}", "[Find|Extract] the values in this text: \"{t}\"", "Parse: {t}", "[Who|What] is this text about?\n\n{t}", "What does this [text|sentence|note|mail] say?\n\n{t}", "Fill [the form|the record|in the fields|the fields] from [this|the following] [text|sentence|note]: {t}", "{t} [Put that into the schema.|Return the fields.|Convert this to JSON.|Summarise as JSON.]",
                 "[Convert|Transform] [this|the text] [to|into] JSON[.|:]\n{t}", "Message: {t}\nExtract the fields.", "I got this [mail|note|message]: {t}", "[Collect|Note|Write down] the [details|facts|data]: {t}", "Analyse [this|the text|the sentence]: {t}"]
 
@@ -779,6 +831,59 @@ def described_record(rng, split):
     return fields, text, absent
 
 
+# Whole texts, for what no subject with a list of predicates can say. A field is {names: how it is drawn}.
+_F = {
+    "N": (("name", "full_name", "person"), FULL_NAME), "A": (("age", "years"), _whole(3, 99)), "C": (("city", "town", "place"), _spec("city")), "J": (("job", "profession", "occupation"), _word(JOBS)), "E": (("email", "mail", "email_address"), _spec("email")),
+    "P": (("phone", "telephone", "number"), ("string", lambda r, s: r.choice((f"{r.randrange(100, 1000)}-{r.randrange(1000, 10000):04d}", f"0{r.randrange(10, 100)} {r.randrange(100000, 10000000)}", f"+{r.randrange(10, 100)} {r.randrange(100, 1000)} {r.randrange(1000, 10000)}", f"{r.randrange(100000, 10000000)}")))),
+    "I": (("item", "product", "article"), ("string", lambda r, s: (pick(r, OBJECTS, s) if r.random() < 0.6 else pick(r, COMMON, s) if r.random() < 0.6 else made_up(r)) + "s")), "Q": (("quantity", "count", "amount"), _whole(2, 90)), "X": (("price", "unit_price", "cost"), _NUMBER(1, 300)),
+    "T": (("title", "event", "name"), ("string", lambda r, s: f"{pick(r, HOBBIES, s) if r.random() < 0.4 else any_word(r, s)} {r.choice(toolbox.EVENTS + ['club', 'evening', 'course', 'festival', 'night', 'class', 'fair', 'tour', 'market', 'day', 'talk'])}")),
+    "W": (("day", "date", "when"), ("string", lambda r, s: r.choice(DAYS) if r.random() < 0.6 else toolbox.date(r))), "H": (("time", "start", "hour"), _spec("clock")),
+    "L": (("place", "location", "venue", "where"), ("string", lambda r, s: f"{r.choice(ADJECTIVES) if r.random() < 0.5 else any_word(r, s)} {r.choice(('hall', 'barn', 'park', 'house', 'garden', 'room', 'bridge', 'school', 'church', 'theater', 'cafe', 'square', 'harbor', 'centre', 'museum', 'library', 'studio', 'tower'))}" if r.random() < 0.75 else r.choice(("library", "school", "park", "museum", "theater", "harbor", "station")))),
+    "R": (("rooms", "room_count"), _whole(1, 9)), "M": (("rent", "price", "monthly_rent"), _whole(200, 4000)), "S": (("size", "area", "square_meters"), _whole(15, 300)), "Y": (("born", "birth_year", "year"), _whole(1500, 2015)), "D": (("died", "death_year"), _whole(1500, 2026)), "K": (("likes", "interests", "hobbies"), _LIST(lambda r, s: any_word(r, s) if r.random() < 0.7 else f"{r.choice(ADJECTIVES)} {noun(r, s)}s")),
+    "B": (("author", "writer"), FULL_NAME), "O": (("title", "book"), _spec("title")), "G": (("pages", "page_count"), _whole(20, 1200)), "Z": (("order_id", "order_number", "id"), _spec("code")), "F": (("from", "origin"), _spec("city")), "U": (("to", "destination"), _spec("city")),
+}
+_FLAGS = {"balcony": ("a balcony", "no balcony"), "garage": ("a garage", "no garage"), "garden": ("a garden", "no garden"), "lift": ("a lift", "no lift"), "parking": ("parking", "no parking"), "kitchen": ("a kitchen", "no kitchen"), "pets": ("pets are allowed", "pets are not allowed"), "furnished": ("it is furnished", "it is not furnished"), "heating": ("heating", "no heating"), "breakfast": ("breakfast", "no breakfast"), "pool": ("a pool", "no pool"), "wifi": ("wifi", "no wifi")}
+TEXTS = ["[In|From|At] {C} [came|there lives|we visited|I saw] {N}, [aged|now] {A}[ years old|].", "{N} ({A}) [lives in|was born in|flew to] {C}[ and is coming| and sends regards|].", "[The|Our] [guest|new boss|speaker|driver|owner|neighbour|teacher] is [called |]{N}, {A}, [living in|a citizen of|and works in] {C}.",
+         "[Have you met|Do you know|I like] {N}[?|, my neighbour?] {A} [years old|years] and [living in|at home in] {C}.", "[Our|My|The] [good |old |][neighbour|friend|teacher|boss|cousin|uncle|customer|guest] {N} [lives in|comes from|works in|is from] {C}[ and| -|.] [She|He|she|he|They] [is|will be] {A}[ now| soon| years old|].",
+         "{N}, {A}, {C}.", "{N}, {A}, [is] [a] {J} [in|from] {C}.", "[At the age of|Aged] {A}, {N} left {C}.", "[Yesterday|Today|Last week] {N}, {A}, [arrived in|left|came to|was seen in] {C}.", "The {J} {N} [lives in|works in|is from|has a shop in] {C}[ and is {A}|].", "The prize went to {N} from {C}, [aged|a {J} of] {A}.", "{A} years old, a {J}, at home in {C}: that is {N}.",
+         "[My name is|I am|Hello, I am|This is] {N}[ and I am|, I am] {A}[ years old|].[ I live in {C}.| My home is {C}.| I work as a {J}.]", "{C}: {N}, a {J} of {A}[ years|], [won|was chosen|has retired].", "On the [bus|train|way] to {C} [sat|was] {N}, [a {J} of |]{A}.",
+         "[Contact|Please contact|Get in touch with] {N} [under|via|using] {E} or {P}.", "[Dial|Ring] {P} [to talk to|if you need|for] {N}[. The mail is|; the mail is] {E}.", "{N}: {P} / {E}", "[Send a mail to|Mail] {E} or [ring|dial] {P}. [The name is|Your contact is] {N}.", "{N} ; {P} ; {E}", "[The number of|The phone of] {N} is {P}[, the mail|, the address is|; email:] {E}.",
+         "[For questions ask|Your contact is] {N} ({E}, {P}).", "[My|The] [mail|address] is {E}, [my phone|phone|the number is] {P}. [Regards|Yours|Best wishes], {N}", "{N} [answers|reads] {E} [and has|; the number is] {P}.", "New [member|client]: {N}. {P}. {E}.",
+         "[We need|Ship|I would like|We want|Pack] {Q} {I} [for|costing] {X} euros [a piece|per piece|the piece].", "[They|I|The school] [bought|received|got] {Q} {I}, [the price of one being|each at|and each was] {X} euros.", "{Q} {I} [go|are waiting], {X} euros per [piece|unit].", "[The price of our|Our] {I} is {X} euros; [he|she|the client] [takes|asks for] {Q}.", "[Order|Invoice|Delivery]: {Q} {I}, {X} euros[ each|].", "{I}: {Q} [pieces|units|times], {X} euros.",
+         "{N} [ordered|bought|wants|needs] {Q} {I} [for|costing] {X} euros[ each|].", "[For|Only] {X} euros [a piece|per piece], {Q} {I} [are|were] [a good deal|too many|on the list].", "Order {Z}: {Q} {I} for {N}.", "[The customer|Our client] {N} paid {X} euros for {Q} {I}.", "One of our {I} costs {X} euros; {N} took {Q}.", "{Q} times {I}, [single price|price] {X}.", "My list says: {I}, {Q} of them, {X} euros.",
+         "[The|Our|A] {T} [is|will be|happens] [at|in] the {L} [on {W}|on {W} at {H}].", "[Join us in|Meet us at|We meet at|See you at] the {L}: {T}, {W}[!|.]", "{T} - {W}[, {H}|] - {L}", "{T} ({L}, {W})", "{T}, {L}, {W}[.|]", "{L}, {W}: {T}[.|]", "{W}, {L}: {T}[.|]", "{W}[ at {H}| {H}|], {T}, {L}[.|]", "{L}: {T} ({W})", "{W} in the {L}: {T}", "{T} / {L} / {W}", "{N} ({C}, {Y}) [likes|loves|collects] {K}.", "[To reach|If you need|For] {N}, [use|take|try] {E} or {P}[, a phone|].", "[Here is how to find|How to reach] {N}: {E}, {P}.", "[Ask|Look for|Greet] {N}: {P}, {E}.", "[You|We|I|They] [find|met|saw|get|see|know] {N} [under|with|at] {E} [and|or|,] {P}.", "[You|We|They] [meet|find|see] {N} in {C}, [aged|now] {A}.", "[You|We|They] [can have|may take|get] {Q} {I} for {X} euros [a piece|the piece].", "[You|We] [meet|find|see] the {T} [at|in] the {L}, {W}.", "[On|This] {W}[ at {H}|] [there is|we have|comes|you can see] the {T} [in|at] the {L}.", "[Do not miss|Don't miss|Save the date:] the {T} [in|at] the {L}, {W}[!|.]", "The {L} [hosts|shows|invites to|has] the {T} on {W}.",
+         "[Invitation|News|Notice]: {T}. [Where|Place]: {L}. [When|Day]: {W}.", "[You are|Everybody is] invited to the {T} on {W}[, place: the| in the|, we meet in the] {L}.", "Be at the {L} [by|on] {W}, the {T} [begins|starts][ at {H}|].", "[A|One] [house|apartment|cottage] [near|outside] {C}, {R} rooms, {?}.", "[Flat|House|Apartment] in {C}, {R} rooms, {?}[, {M} euros|].", "[In|Near] {C} [we rent|I rent|we offer] [a flat|a house|rooms] of {S} square metres with {R} rooms[, {?}| and {?}].",
+         "[The|My|Our] [flat|house|room|hotel] in {C} has {R} rooms and {?}.", "{R} rooms in {C}, {?}[, {M} euros a month|].", "[We stayed in|I booked] a hotel in {C}: {R} rooms, {?}.", "There [is|was] {?} [in|at] our house in {C}[, which has {R} rooms|].", "{N}, [who was born|born] {Y}, grew up in {C}[, wrote {?N}|] and [loved|was fond of|enjoyed] {K}.", "In {Y} {N} [saw the light|came to the world] in {C}. [She|He|They] [enjoyed|cared for|liked] {K}.", "{N} was born in {Y} in {C} and [liked|loved] {K}.",
+         "[In {Y}|In the year {Y}] {N} was born in {C}[. Later {N} became a {J}.|.]", "[Born in|From] {C}, {N} (born {Y}) [became|was] a {J}[ who loved {K}|].", "{N} ({Y}-{D}) was a {J} [from|of] {C}.", "The {J} {N} [lived from|lived] {Y} to {D} in {C}.", "{N}, a {J} [from|of|in] {C}, [likes|loves|is interested in] {K}.", "{O} by {B}[, {G} pages|] ([{Y}|from {Y}|{Y}]).", "{B} [wrote|published] {O} in {Y}[. It has {G} pages.|.]",
+         "[I read|We discuss|Here is] {O}, [a book|a novel|{G} pages] by {B}.", "In {Y} [came|appeared] {O}, written by {B}.", "{N} [flies|travels|goes|drives] from {F} to {U} on {W}[ at {H}|].", "[From|Leaving] {F} to {U}, {W}, {H}: {N}.", "[On {W}|{W}] {N} [leaves|starts in] {F} [for|to go to] {U}."]
+
+
+def whole_text(rng, split):
+    """A record in a text of its own form."""
+    text = tidy(say(rng, rng.choice(TEXTS)))
+    values, fields, kept = {}, [], {}
+    for letter, (names, (type_, draw_value)) in _F.items():
+        mark = "{" + letter + "}"
+        if mark in text:
+            value = draw_value(rng, split)
+            fields.append((text.index(mark), rng.choice([n for n in names if n not in values] or names), type_, value))
+            values[fields[-1][1]] = value
+            kept[mark] = _said(value)
+    if "{?}" in text:
+        name = rng.choice(list(_FLAGS))
+        value = rng.random() < 0.5
+        fields.append((text.index("{?}"), rng.choice((name, "has_" + name)) if name not in ("pets", "furnished") else name, "boolean", value))
+        kept["{?}"] = _FLAGS[name][0 if value else 1]
+    kept["{?N}"] = some_noun(rng, split)
+    for mark, shown in kept.items():
+        text = text.replace(mark, shown)
+    text = text[0].upper() + text[1:]
+    if rng.random() < 0.15:
+        extra = sentence(rng, split).rstrip("?!.") + "."
+        text = f"{text} {extra}" if rng.random() < 0.5 else f"{extra[0].upper()}{extra[1:]} {text}"
+    return [f[1:] for f in fields], text, []
+
+
 def listed_record(rng, split):
     """A record of fields with any names, as lines or simple sentences."""
     names = rng.sample(_FREE_FIELDS, rng.randrange(2, 6))
@@ -808,7 +913,8 @@ def listed_record(rng, split):
 
 
 def extraction(rng, split):
-    fields, text, absent = described_record(rng, split) if rng.random() < 0.75 else listed_record(rng, split)
+    way = rng.random()
+    fields, text, absent = whole_text(rng, split) if way < 0.5 else described_record(rng, split) if way < 0.85 else listed_record(rng, split)
     wanted = [(*f, True) for f in fields if rng.random() < 0.88] or [(*fields[0], True)]
     if absent and rng.random() < 0.2:
         wanted.append((*absent[rng.randrange(len(absent))], None, False))
@@ -858,10 +964,10 @@ def tidy_lines(text):
 
 _Q = "[Repeat|Copy|Echo|Write|Say|Type|Print|Return|Output|Give back|Reproduce]"
 COPY_SAID = ["[Repeat|Copy|Echo|Say|Type|Write|Print|Output]: {x}", "[Say|Repeat|Copy|Type|Write|Echo|Print] \"{x}\"[.|]", "[Copy|Repeat|Echo|Write down|Type|Reproduce] this[ text| exactly| word for word|]: {x}", "Repeat after me: {x}", "[Write|Copy|Repeat|Say|Type] exactly[ this|]: {x}", "[Please|Can you|Could you] [repeat|copy|say|write|echo|type] \"{x}\"[.|?|]", "Say {x}", "Write this down: {x}",
-             "Give me back: {x}", "Return this [text|word]: {x}", "Just say: {x}", "[Repeat|Say|Copy] the following[ words| text| phrase|]: {x}", "[Answer|Reply] with [exactly |]\"{x}\"[.|]", "I say: {x} - now you say it.", "[Repeat|Copy|Say] what I [write|say|type]: {x}", "[Say|Write] [just|only|nothing but]: {x}", "Copy word for word: {x}", "[Be a parrot|Parrot this]: {x}", "Print the [text|words|word] {x}"]
+             "Give me back: {x}", "Return this [text|word]: {x}", "Just say: {x}", "[Repeat|Say|Copy] the following[ words| text| phrase|]: {x}", "[Answer|Reply] with [exactly |]\"{x}\"[.|]", "I say: {x} - now you say it.", "[Repeat|Copy|Say] what I [write|say|type]: {x}", "[Say|Write] [just|only|nothing but]: {x}", "Copy word for word: {x}", "[Say|Type|Repeat|Copy] [this |it |]once more: {x}", "[One more time|A second time|Once again|And again]: {x}", "[Say|Type|Repeat] [the next words|these words|this line|the line below|what follows][ again| once more|]: {x}", "[Could you|Can you|Will you] [repeat|say|copy] this? {x}", "{x} - [repeat that|copy that|say that].", "{x}\n[Repeat|Copy] this.", "[Repeat|Copy|Say] this:\n{x}", "[Be a parrot|Parrot this]: {x}", "Print the [text|words|word] {x}"]
 _CAPS = "[capital letters|capitals|upper case|uppercase|uppercase letters|all caps|big letters|upper-case letters]"
 UPPER_SAID = [f"[Write|Say|Put|Show|Type|Spell|Give me|Repeat|Print] {{x}} in {_CAPS}[.|, please.|]", f"[Write|Say|Put|Show|Type|Give me] \"{{x}}\" in {_CAPS}[.|]", "Make {x} [upper case|uppercase].", "[Upper case|Uppercase|Capitals|All caps|UPPERCASE|Capital letters]: {x}", f"[Convert|Turn|Change|Transform] [\"{{x}}\"|{{x}}|the word {{x}}|the words {{x}}] [to|into] {_CAPS}[.|]", "[Upper-case|Uppercase|Capitalise|Capitalize] [this|all letters of this|all of this]: {x}",
-              f"{{x}} in {_CAPS}[, please.|?|.|]", f"What is {{x}} in {_CAPS}?", "Capitali[s|z]e [all letters of|every letter of|all of] {x}.", f"How does {{x}} look in {_CAPS}?", f"Please use {_CAPS} for: {{x}}", f"Shout: {{x}}", f"[Make|Turn] all letters of {{x}} [into |]{_CAPS}."]
+              f"{{x}} in {_CAPS}[, please.|?|.|]", f"What is {{x}} in {_CAPS}?", "Capitali[s|z]e [all letters of|every letter of|all of] {x}.", f"How does {{x}} look in {_CAPS}?", f"Please use {_CAPS} for: {{x}}", f"What would this be in {_CAPS}? {{x}}", f"[Can|Could|Will] you [write|put|type] this in {_CAPS}? {{x}}", f"[Is this possible|Can this be written|Do you know this] in {_CAPS}? {{x}}", f"{{x}}\nIn {_CAPS}[, please|].", "[Letters|Text] in capitals: {x}", f"[Now|And|Next,] in {_CAPS}: {{x}}", f"Give me this in {_CAPS}: {{x}}", f"Shout: {{x}}", f"[Make|Turn] all letters of {{x}} [into |]{_CAPS}."]
 _SMALL = "[small letters|lower case|lowercase|lowercase letters]"
 LOWER_SAID = [f"[Write|Say|Put|Show|Type|Give me] {{x}} in {_SMALL}[.|, please.|]", "Make {x} [lower case|lowercase].", "[Lower case|Lowercase|Small letters]: {x}", f"[Convert|Turn|Change] [\"{{x}}\"|{{x}}] [to|into] {_SMALL}[.|]", f"{{x}} in {_SMALL}[, please.|?|]", "[Lower-case|Lowercase] this: {x}", f"What is {{x}} in {_SMALL}?"]
 COUNT_SAID = ["[Count|Count up|Please count|Can you count|Could you count|Start counting|Count aloud|I want you to count] to {b}[.|?|!|]", "[Count|Please count|Count up|Can you count] from {a} [to|up to|until] {b}[.|?|]", "[Give me|List|Write|Say|Show me|Print|Name|Tell me] [the|all] numbers [from |between |]{a} [to|and|up to|through] {b}[.|]".replace("between |", ""), "Start at {a} and count to {b}.", "[Say|List|Write|Give me|Write down] the numbers up to {b}[.|]", "Go from {a} [up |]to {b}.",
@@ -871,8 +977,8 @@ _UP = "[from small to large|in ascending order|from smallest to largest|from low
 _FALL = "[from large to small|in descending order|from largest to smallest|from high to low|descending|from the largest to the smallest|largest first|in decreasing order|from highest to lowest|biggest first]"
 _ABC = "[alphabetically|from A to Z|in alphabetical order|by the alphabet|by letter|in the order of the alphabet|by name]"
 _DO = "[Sort|Order|Arrange|Put in order|Please sort|Can you sort|Bring into order|Please order|Rank]"
-SORT_PLAIN = ["[Sort|Order|Arrange] {x}[.|]", "Sort [these|this list|this|the list|the following|these items]: {x}", "[Please|Can you|Could you] sort {x}[.|?|]", "Put [these|this list|them] in order: {x}", "{x} - sort them.", "Bring these into order: {x}", "Sort the list {x}.", "[Sort|Order] for me: {x}", "{x}[. Sort these.|: sort this list.|, sorted please.]", "What is {x} [sorted|in order]?", "Put {x} in order."]
-SORT_WITH = ["{d} {x} {f}[.|?|]", "{d} [these|this list|the numbers|these things|the following]{n} {f}: {x}", "{x} - [sort|order|put] them {f}.", "{f}: {x}", "[What is|Give me|Show me|I want|List|Write] {x} {f}[?|.|]", "[Put|Bring|List|Write] [these|them]{n} {f}: {x}", "{x}: [sort|order|list] {f}[, please|].", "I need {x} sorted {f}."]
+SORT_PLAIN = ["[Sort|Order|Arrange] {x}[.|]", "Sort [these|this list|this|the list|the following|these items]: {x}", "[Please|Can you|Could you] sort {x}[.|?|]", "Put [these|this list|them] in order: {x}", "{x} - sort them.", "Bring these into order: {x}", "Sort the list {x}.", "[Sort|Order] for me: {x}", "{x}[. Sort these.|: sort this list.|, sorted please.]", "What is {x} [sorted|in order]?", "[Sorted|In order][, please|]: {x}", "The right order of {x}[, please|]?", "Put {x} in order."]
+SORT_WITH = ["{d} {x} {f}[.|?|]", "{d} [these|this list|the numbers|these things|the following]{n} {f}: {x}", "{x} - [sort|order|put] them {f}.", "{f}: {x}", "[What is|Give me|Show me|I want|List|Write] {x} {f}[?|.|]", "[Put|Bring|List|Write] [these|them]{n} {f}: {x}", "{x}: [sort|order|list] {f}[, please|].", "I need {x} sorted {f}.", "Please, {f}: {x}", "Sorted {f}, please: {x}", "In order, {f}: {x}", "{f}, if you please: {x}", "Please [sort|order] {f}: {x}", "{x}. {f}, please.", "{d} {f}, please: {x}"]
 PICKS = [("[What is|Which is|Tell me|Name|Find] the [largest|biggest|highest] [number |]of {x}[?|.]", lambda v: str(max(v))), ("[What is|Which is|Tell me|Name|Find] the [smallest|lowest] [number |]of {x}[?|.]", lambda v: str(min(v)))]
 WORD_PICKS = [("[What is|Which is|Tell me] the first [word|item|one] of {x}[?|.]", lambda v: v[0]), ("[What is|Which is|Tell me] the last [word|item|one] of {x}[?|.]", lambda v: v[-1]), ("How many [words|items|things] are [in the list|these|there]: {x}?", lambda v: str(len(v))), ("[Reverse|Turn around] the [list|order][ of|:] {x}[.|]", lambda v: ", ".join(reversed(v)))]
 SPELL_SAID = ["[Spell|Please spell|Can you spell|Spell out] [the word |]{x}[.|?|]", "How do you spell {x}?", "[List|Name|Give me] the letters of {x}.", "[Which|What] letters [has|are in] {x}?"]
@@ -890,22 +996,27 @@ def phrase(rng, split):
         return code(rng)
     if way < 0.77:
         return " ".join(made_up(rng) for _ in range(rng.choice((2, 3, 4))))
-    if way < 0.84:
+    if way < 0.8:
         return rng.choice(BANDS)
-    if way < 0.92:
+    if way < 0.83:
         return statement(rng, split)
-    return chore(rng, split)
+    return sentence(rng, split) if way < 0.97 else chore(rng, split)
+
+
+def letters(rng):
+    """Letters, and sometimes digits, in no order."""
+    return "".join(rng.choice("abcdefghijklmnopqrstuvwxyz" * 3 + "0123456789") for _ in range(rng.randrange(2, 9)))
 
 
 def exercise(rng, split):
     way = rng.random()
     if way < 0.25:
-        text = phrase(rng, split)
+        text = phrase(rng, split) if rng.random() < 0.93 else letters(rng)
         said, answer = say(rng, pick(rng, COPY_SAID, split)).format(x=text), text
-    elif way < 0.46:
-        text = rng.choice((rng.choice(COMMON), made_up(rng), phrase(rng, split), any_word(rng, split)))
+    elif way < 0.48:
+        text = rng.choice((lambda: letters(rng), lambda: rng.choice(COMMON), lambda: made_up(rng), lambda: " ".join(made_up(rng) for _ in range(rng.choice((2, 3)))), lambda: made_up(rng), lambda: phrase(rng, split), lambda: sentence(rng, split), lambda: sentence(rng, split), lambda: any_word(rng, split)))()
         said, answer = say(rng, pick(rng, UPPER_SAID, split)).format(x=text), text.upper()
-    elif way < 0.51:
+    elif way < 0.52:
         text = phrase(rng, split).upper()
         said, answer = say(rng, pick(rng, LOWER_SAID, split)).format(x=text), text.lower()
     elif way < 0.56:
@@ -936,7 +1047,7 @@ def exercise(rng, split):
             down = rng.random() < (0.35 if numbers else 0.1)
             order = say(rng, _FALL if numbers else "[in reverse alphabetical order|from Z to A]") if down else say(rng, _UP if numbers else _ABC)
             frame = say(rng, pick(rng, SORT_WITH, split)).replace("{d}", say(rng, _DO)).replace("{n}", rng.choice((" numbers", "", "")) if numbers else rng.choice((" words", "", ""))).replace("{f}", order)
-        said, answer = tidy(frame.replace("{x}", shown)), ", ".join(map(str, sorted(items, reverse=down)))
+        said, answer = tidy(frame.replace("{x}", shown)), ", ".join(map(str, sorted(items, reverse=down, key=(lambda i: i) if numbers else str.lower)))
         said = said[0].upper() + said[1:]
     elif way < 0.98:
         if rng.random() < 0.5:
@@ -975,7 +1086,8 @@ def agent(rng, split):
     wanted = rng.choice((2, 2, 3, 4))
     while len(tools) < wanted:
         if rng.random() < 0.2:
-            turns += filler(rng, split)
+            more = filler(rng, split)
+            turns += more if not any(c.isdigit() for c in more[0]["content"]) else []
             continue
         if rng.random() < 0.6:
             tool, said, arguments, kind = known_call(rng, split)
@@ -1009,7 +1121,7 @@ def parallel(rng, split):
 
 
 # Task and its share of the training.
-MIXTURE = [(tool_call, 14), (unseen_call, 26), (tool_result, 12), (no_tool, 10), (searched, 1), (memory, 10), (switch, 9), (extraction, 15), (exercise, 16), (self_and_project, 7), (does_not_know, 4), (talk, 3), (agent, 3), (parallel, 1)]
+MIXTURE = [(tool_call, 13), (unseen_call, 36), (tool_result, 11), (no_tool, 9), (searched, 1), (memory, 11), (switch, 9), (extraction, 20), (exercise, 22), (self_and_project, 7), (does_not_know, 4), (talk, 3), (agent, 3), (parallel, 1)]
 EVALUATED = [tool_call, unseen_call, tool_result, no_tool, memory, switch, extraction, exercise, self_and_project, does_not_know]
 
 

@@ -4,6 +4,7 @@ A tool here is a dict {name, description, parameters: {name: (type, description,
 `schema`. Invented tools are made of verbs, objects and made-up words, so that the only way to use one is to read its description.
 """
 
+import os
 import pathlib
 
 from words import *
@@ -212,7 +213,7 @@ def _read():
 
 BLUEPRINTS = _read()
 HELD_OUT = ("turn_on_light", "turn_off_light", "find_flight", "define_word", "rent_car", "roll_dice", "set_brightness", "convert_file")
-SEEN = [b for b in BLUEPRINTS if b[0][0] not in HELD_OUT]
+SEEN = [b for b in BLUEPRINTS if b[0][0] not in HELD_OUT or os.environ.get("TINY_CHAT_LEG", "1") != "1"]
 UNSEEN = [b for b in BLUEPRINTS if b[0][0] in HELD_OUT]
 
 
@@ -282,39 +283,98 @@ FIELDS = [
 ]
 
 
+# Requests for a thing that do not say what is done with it.
+NOUN_ASKS = ["I [need|want|would like] [the|a|my|some|one] {w}{t}.", "{W}{t}[.|, please.]", "[How|What] about [the|a|some] {w}{t}?", "[The|A|My] {w}{t}[, please.|.|]", "[What|How] is [the|my|our] {w}{t}?", "[Is there|Do we have|Can I have|Can I get|May I have|Could we have] [a|the|some] {w}{t}?", "[Time|It is time] for [the|a|some] {w}{t}.", "{W}: {v}",
+             "We [need|want] [the|a|some] {w}{t}[ now| today|].", "[Give|Get|Bring|Show] [me|us] [the|a|my|some] {w}{t}[.|, please.]", "[Take care of|See to|Deal with|Look after|Handle] the {w}{t}.", "[What does|How does] the {w} [look|do|say]{t}?", "The {w} [should be|must be|is to be] {v}.", "I am [waiting for|looking for|asking about|thinking of] the {w}{t}.", "My {w} [is not here|is broken|is gone|worries me]{t}.", "[Let us|Let's] [have|do|try] the {w}{t}.", "The {v} [wants|could use|asks for|is ready for] [the|a] {w}.", "{V} [wants|could use|asks for|is ready for] [the|a] {w}.", "[Has|Did] the {w}{t} [come|work|finish]?", "[Is|Was] the {w} {v}?", "{W} {v}", "{V}, {w}.", "{v} {w}[, please|]"]
+
+
+def _noun_parameter(rng, split):
+    """A parameter whose name is some noun, and how its value is said: only reading tells what belongs to it."""
+    name = pick(rng, COMMON, split) if rng.random() < 0.7 else any_word(rng, split)
+    way = rng.random()
+    if way < 0.35:
+        value = rng.randrange(1, rng.choice((10, 100, 500)))
+        unit = name if name.endswith("s") else name + "s"
+        said = spoken_number(rng, value)
+        return rng.choice((name, unit)).replace(" ", "_"), "integer", value, rng.choice((f"with {said} {unit}", f"{said} {unit}", f"for {said} {unit}", f"of {said} {unit}", f"at {name} {said}", f"to {said}", f"with {name} {said}"))
+    if way < 0.55:
+        options = list(dict.fromkeys(any_word(rng, split) if rng.random() < 0.8 else made_up(rng) for _ in range(rng.choice((2, 3, 3, 4)))))
+        value = rng.choice(options)
+        return name, options, value, rng.choice((f"with {value}", f"{value}", f"in {value}", f"on {value}", f"to {value}", f"for {value}", f"the {value} one", f"at {value}", f"{value} {name}"))
+    if way < 0.63:
+        value = rng.random() < 0.5
+        return name, "boolean", value, rng.choice((f"{'with' if value else 'without'} {name}", f"with {name} {'on' if value else 'off'}", f"{name}: {'yes' if value else 'no'}", f"and {'do' if value else 'no'} {name}"))
+    value = rng.choice((lambda: any_word(rng, split), lambda: made_up(rng), lambda: person(rng, split), lambda: title(rng, split), lambda: city(rng, split), lambda: f"{any_word(rng, split)} {any_word(rng, split)}", lambda: f"{made_up(rng)} {rng.randrange(1, 300)}", lambda: code(rng), lambda: date(rng), lambda: f"{rng.randrange(1, 400)} {named(rng)} {rng.choice(('Street', 'Road', 'Lane', 'Avenue', 'Square', 'Way', 'Hill', 'Court'))}",
+                        lambda: some_noun(rng, split).removeprefix("the "), lambda: f"{rng.randrange(1, 60)} {any_word(rng, split)}"))()
+    return name, "string", value, rng.choice((f"with {value}", f"{value}", f"for {value}", f"of {value}", f"to {value}", f"with the {name} {value}", f"{name} {value}", f"at {value}", f"from {value}", f"on {value}", f"called {value}", f"in {value}"))
+
+
 def invented(rng, split, verb=None, object_=None):
-    """A tool from parts: verb, object (often a made-up word) and up to three fields. Returns tool, request, arguments."""
+    """A tool from parts: verb, object (often a made-up word) and up to four fields. Returns tool, request, arguments."""
     do, does = verb or rng.choice(VERBS)
-    what = object_ or rng.choice((lambda: made_up(rng), lambda: made_up(rng), lambda: any_word(rng, split), lambda: thing(rng, split), lambda: f"{any_word(rng, split)} {thing(rng, split)}"))()
-    fields = rng.sample(FIELDS, rng.choice((0, 1, 1, 1, 2, 2, 2, 3, 4)))
+    if verb is None and rng.random() < 0.3:
+        do = pick(rng, VERBS_OF_CHORES, split).split()[0] if rng.random() < 0.5 else any_word(rng, split)
+        does = do.capitalize() + ("es" if do[-1] in "shx" else "s")
+    what = object_ or rng.choice((lambda: made_up(rng), lambda: pick(rng, COMMON, split), lambda: any_word(rng, split), lambda: thing(rng, split), lambda: f"{any_word(rng, split)} {thing(rng, split)}"))()
     tool = {"name": styled(rng, rng.choice((f"{do}_{what}", f"{do}_{what}", f"{what}_{do}", f"{do}_the_{what}", what)).replace(" ", "_")), "parameters": {},
-            "description": rng.choice((f"{does} a {what}.", f"{do.capitalize()} a {what}.", f"{does} one {what} for the user.", f"Use this to {do} a {what}.", f"{does} {what}s.", f"This function {does.lower()} a {what}.", f"{do.capitalize()} the {what} of the user.", f"{does} a {what} and says when it is done."))}
-    arguments, said = {}, []
-    for names, spec, descriptions, phrases in fields:
-        names = [n for n in names if n not in tool["parameters"]]
-        if not names:
-            continue
-        name = rng.choice(names)
-        kind, value, shown = draw(rng, split, spec)
-        optional = rng.random() < 0.25
-        tool["parameters"][name] = (kind, rng.choice(descriptions).format(o=what), not optional)
+            "description": rng.choice((f"{does} a {what}.", f"{do.capitalize()} a {what}.", f"{does} one {what} for the user.", f"Use this to {do} a {what}.", f"{does} {what}s.", f"This function {does.lower()} a {what}.", f"{do.capitalize()} the {what} of the user.", f"{does} a {what} and says when it is done.", f"{does} the {what}.",
+                                       f"{does} the {what} of the {any_word(rng, split)}.", f"{does} a {what} {rng.choice(PREPOSITIONS)} {some_noun(rng, split)}.", f"{does} a {rng.choice(ADJECTIVES)} {what}.", f"{does} the {what} or the {any_word(rng, split)}."))}
+    arguments, said, plain = {}, [], []
+    fields = rng.sample(FIELDS, 4)
+    for i in range(rng.choice((0, 1, 1, 1, 2, 2, 2, 3, 4))):
+        optional = rng.random() < 0.2
+        if rng.random() < 0.55:
+            name, kind, value, phrase = _noun_parameter(rng, split)
+            name = name.split()[0]
+            if name in tool["parameters"]:
+                continue
+            description = rng.choice((f"The {name}", f"Which {name}", f"{name.capitalize()} of the {what}", "", "")) if kind != "integer" else rng.choice((f"How many {name}", f"Number of {name}", f"The {name}", ""))
+            shown = str(value)
+        else:
+            names, spec, descriptions, phrases = fields[i]
+            names = [n for n in names if n not in tool["parameters"]]
+            if not names:
+                continue
+            name = rng.choice(names)
+            kind, value, shown = draw(rng, split, spec)
+            phrase, description = rng.choice(phrases).replace("{0}", shown), rng.choice(descriptions).format(o=what)
+        tool["parameters"][name] = (kind, description, not optional)
         if optional and rng.random() < 0.5:
             continue
         arguments[name] = value
-        said.append(rng.choice(phrases).replace("{0}", shown))
+        said.append(phrase)
+        plain.append(shown)
     if rng.random() < 0.3:
         rng.shuffle(said)
-    tail = "".join((" and " if i and rng.random() < 0.2 and not s.startswith("and ") else ", " if i and rng.random() < 0.2 else " ") + s for i, s in enumerate(said))
-    ask = request(rng, f"{do} [the|a|my|this|one] {what}" + "{0}").replace("{0}", tail, 1)
+    before = ""
+    if len(said) > 1 and rng.random() < 0.25:
+        # The first value stands before the thing.
+        first = next(iter(arguments))
+        if isinstance(arguments[first], str) and " " not in arguments[first]:
+            before = arguments[first] + " "
+            said = [s for s in said if arguments[first] not in s]
+            if len(said) != len(arguments) - 1:
+                return invented(rng, split, verb, object_)
+    tail = "".join((" and " if i and rng.random() < 0.2 and not s.startswith("and ") else ", " if rng.random() < 0.2 else " ") + s for i, s in enumerate(said))
+    way = rng.random()
+    if way < 0.3:
+        frame = say(rng, rng.choice(NOUN_ASKS))
+        if "{v}" in frame.lower() and (len(plain) != 1 or isinstance(next(iter(arguments.values())), (list, bool))):
+            frame = "I need the {w}{t}."
+        ask = frame.replace("{W}", before + what if before else "{W}").replace("{w}", before + what).replace("{W}", what[0].upper() + what[1:]).replace("{t}", tail).replace("{v}", plain[0] if plain else "").replace("{V}", plain[0][0].upper() + plain[0][1:] if plain else "")
+        ask = tidy(ask)
+    else:
+        ask = request(rng, rng.choice((f"{do} [the|a|my|this|one|our|] {before}{what}" + "{0}", f"{do} [the|a|my] {before}{what}" + "{0}", f"{do} " + "{0}" + f" [the|a|my] {before}{what}"))).replace("{0}", tail, 1)
+        ask = tidy(ask)
     return tool, ask, arguments
 
 
-def distractors(rng, split, used, count, near=None):
-    """Other tools to stand beside the one that is needed: never two with a name or a description."""
+def distractors(rng, split, used, count, fresh=False):
+    """Other tools to stand beside the one that is needed: never two with a name or a description. Fresh: none of the five known ones."""
     tools, names, said = [], {t["name"] for t in used}, {t["description"] for t in used}
     kinds = {kind for kind, table in KNOWN.items() for t in used if t["description"] in table["descriptions"]}
     while len(tools) < count:
-        way = rng.random()
+        way = rng.random() if not fresh else rng.uniform(0.4, 1)
         if way < 0.4:
             kind = rng.choice(list(KNOWN))
             if kind in kinds:

@@ -146,14 +146,21 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
     }
 
     /// <summary>Rows of a sequence and the query heads of a part.</summary>
-    private struct Unit
+    private readonly struct Unit
     {
-        public int* Table;
-        public int FirstRow, Rows, FirstPosition, KvHead, FirstHead, Heads, FirstPiece, LastPiece;
+        public int* Table { get; init; }
+        public int FirstRow { get; init; }
+        public int Rows { get; init; }
+        public int FirstPosition { get; init; }
+        public int KvHead { get; init; }
+        public int FirstHead { get; init; }
+        public int Heads { get; init; }
+        public int FirstPiece { get; init; }
+        public int LastPiece { get; init; }
 
         /// <summary>State r * Heads + h is head h of the part in row FirstRow + r.</summary>
-        public readonly int States => Rows * Heads;
-        public readonly int LastPosition => FirstPosition + Rows - 1;
+        public int States => Rows * Heads;
+        public int LastPosition => FirstPosition + Rows - 1;
     }
 
     /// <param name="block">Block of rows.</param>
@@ -218,20 +225,19 @@ internal unsafe struct AttentionKernel<TLanes, V> : IParallelJob
 
     private readonly Unit UnitOf(int sequence, int block, int part)
     {
-        int heads = Group / Parts, first = RowStarts[sequence] + (block * BlockRows(Group));
-        var unit = new Unit
+        int heads = Group / Parts, first = RowStarts[sequence] + (block * BlockRows(Group)), rows = Math.Min(BlockRows(Group), RowStarts[sequence + 1] - first);
+        return new Unit
         {
             Table = BlockTables + BlockTableStarts[sequence],
             FirstRow = first,
-            Rows = Math.Min(BlockRows(Group), RowStarts[sequence + 1] - first),
+            Rows = rows,
             FirstPosition = Positions[first],
             KvHead = part / Parts,
             FirstHead = part * heads,
             Heads = heads,
+            FirstPiece = FirstSeen(Positions[first]) / PieceTokens(ValuesInKeys),
+            LastPiece = (Positions[first] + rows - 1) / PieceTokens(ValuesInKeys),
         };
-        unit.FirstPiece = FirstSeen(unit.FirstPosition) / PieceTokens(ValuesInKeys);
-        unit.LastPiece = unit.LastPosition / PieceTokens(ValuesInKeys);
-        return unit;
     }
 
     /// <summary>First token that the token at a position sees.</summary>

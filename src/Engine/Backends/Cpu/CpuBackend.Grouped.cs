@@ -6,13 +6,21 @@ namespace KvPrefetch.Engine.Backends.Cpu;
 /// <summary>Products with weights that were quantised while loading.</summary>
 internal sealed unsafe partial class CpuBackend<TLanes, V>
 {
-    /// <summary>Assembled kernels for quantised weights; null where managed ones serve.</summary>
-    private readonly nint* _groupedDots;
-    private readonly GroupedTileKernels* _groupedTiles;
+    private readonly ProductKernels _kernels;
+
+    /// <summary>Assembled kernels for quantised weights, from the first such weight on; null where managed ones serve.</summary>
+    private nint* _groupedDots;
+    private GroupedTileKernels* _groupedTiles;
     private DeviceBuffer _grouped = DeviceBuffer.OnHost(DType.U8, 1);
     private DeviceBuffer _groupedScratch = DeviceBuffer.OnHost(DType.U8, 1);
 
-    public Weight LoadGrouped(string name, WeightFormat format, int rows, int columns, DeviceBuffer panels) => new(name, DType.U8, rows, columns, panels) { Format = format };
+    public Weight LoadGrouped(string name, WeightFormat format, int rows, int columns, DeviceBuffer panels)
+    {
+        // Not before: assembling takes time that a start without such weights would lose.
+        _groupedDots = _kernels == ProductKernels.Managed ? null : AssembledKernels.GroupedDots;
+        _groupedTiles = _kernels is ProductKernels.Auto or ProductKernels.Tiles && _groupedDots is not null ? AssembledKernels.GroupedTiles : null;
+        return new Weight(name, DType.U8, rows, columns, panels) { Format = format };
+    }
 
     public void Quantise(Weight weight, DType type, nint source, bool isMapped)
     {

@@ -53,15 +53,12 @@ internal sealed unsafe partial class CpuBackend<TLanes, V> : IBackend
 
     public CpuBackend(int threads, Arithmetic arithmetic, ProductKernels kernels, DType cache)
     {
-        (_pool, _arithmetic, _cache) = (WorkerPool.Rent(threads), arithmetic, cache);
+        (_pool, _arithmetic, _kernels, _cache) = (WorkerPool.Rent(threads), arithmetic, kernels, cache);
         if (arithmetic == Arithmetic.Fast)
         {
             _tiles = kernels is ProductKernels.Auto or ProductKernels.Tiles ? AssembledKernels.Tiles : null;
             _dots = kernels == ProductKernels.VectorDots || (kernels == ProductKernels.Auto && _tiles is null && InstructionSets.Current.Bf16DotsAreFast) ? AssembledKernels.Dots : null;
         }
-
-        _groupedDots = kernels == ProductKernels.Managed ? null : AssembledKernels.GroupedDots;
-        _groupedTiles = kernels is ProductKernels.Auto or ProductKernels.Tiles && _groupedDots is not null ? AssembledKernels.GroupedTiles : null;
     }
 
     public string Name => $"cpu ({TLanes.Width * 32}-bit vectors{(_tiles is not null ? ", tiles" : _dots is not null ? ", bf16 dot products" : "")}{_cache switch { DType.BF16 => ", bf16 cache", DType.I8 => ", int8 cache", _ => "" }})";

@@ -31,8 +31,8 @@ internal unsafe struct GroupedLinearKernel : IExpertProduct<GroupedTarget>
     /// <summary>Weights claimed at once when many rows share them: they stay in the second-level cache.</summary>
     private const int ManyRowsBytes = 256 * 1024;
 
-    /// <summary>From so many rows of a block a product of tiles, which always does 16, is the faster one.</summary>
-    private const int RowsForTiles = 5;
+    /// <summary>From so many rows of a block a product of tiles, which always does 16, is the faster one; four bits have to be unpacked for it, which more rows must share.</summary>
+    private const int RowsForTiles = 9, RowsToUnpackFor = 24;
 
     /// <summary>See <see cref="AssembledKernels.GroupedDots"/>; null: managed ones.</summary>
     public nint* Dots;
@@ -81,7 +81,7 @@ internal unsafe struct GroupedLinearKernel : IExpertProduct<GroupedTarget>
     public readonly void Run(int from, int end, int thread)
     {
         var scratch = Scratch + (thread * ScratchBytes(Inputs));
-        var tiled = Tiles is not null && Rows >= RowsForTiles;
+        var tiled = Tiles is not null && Rows >= (Format == WeightFormat.Int4 ? RowsToUnpackFor : RowsForTiles);
         if (tiled)
         {
             Tiles->Configure();

@@ -5,10 +5,10 @@ using KvPrefetch.Engine.Numerics;
 namespace KvPrefetch.Engine.Backends.Cpu;
 
 /// <summary>Quantises a matrix into panels of <see cref="GroupedLayout"/>. An item is a panel. Of several scales (and minima, fitted to the codes that they lead to) the one with the smallest sum of squared errors counts,
-/// in the precision in which it is kept. The same choice on every machine.</summary>
+/// in the precision in which it is kept. Eight outputs go side by side, one in each lane: the same choice on every machine.</summary>
 internal unsafe struct GroupedQuantiser : IParallelJob
 {
-    private const int Group = GroupedLayout.Group, Vectors = Group / 8;
+    private const int Group = GroupedLayout.Group, Lanes = 8, Candidates = 12;
 
     /// <summary>Below this a group counts as equal to its minimum, or as zeros.</summary>
     private const float Smallest = 1e-36f;
@@ -24,173 +24,171 @@ internal unsafe struct GroupedQuantiser : IParallelJob
     {
         var panelBytes = GroupedLayout.PanelBytes(Format, Columns);
         int groups = GroupedLayout.Groups(Columns), codeBytes = GroupedLayout.CodeBytes(Format), factorBytes = GroupedLayout.FactorBytes(Format);
-        var values = stackalloc float[Group];
-        var codes = stackalloc int[Group];
+        var values = stackalloc float[Group * Lanes];
         for (var p = from; p < end; p++)
         {
             var panel = Panels + (p * panelBytes);
-            new Span<byte>(panel, checked((int)panelBytes)).Clear();
-            for (var n = 0; n < GroupedLayout.Outputs && (p * GroupedLayout.Outputs) + n < Rows; n++)
+            var factors = panel + ((long)groups * codeBytes);
+            new Span<byte>(factors, (int)(panel + panelBytes - factors)).Clear();    // what fills the panel up
+            for (var g = 0; g < groups; g++)
             {
-                var row = Source + ((((long)p * GroupedLayout.Outputs) + n) * Columns * Type.ByteSize());
-                for (var g = 0; g < groups; g++)
+                for (var half = 0; half < 2; half++)
                 {
-                    var count = Math.Min(Group, Columns - (g * Group));
-                    HostFloats.Read(row + ((long)g * Group * Type.ByteSize()), Type, new Span<float>(values, count));
-                    var factors = (ushort*)(panel + ((long)groups * codeBytes) + ((long)g * factorBytes));
+                    Gather((p * GroupedLayout.Outputs) + (half * Lanes), g * Group, values);
                     if (Format == WeightFormat.Int8)
                     {
-                        factors[n] = EightBits(values, count, codes);
-                        Put8(codes, panel + ((long)g * codeBytes), n);
+                        EightBits(values, panel + ((long)g * codeBytes) + (half * 32), (ushort*)(factors + ((long)g * factorBytes)) + (half * Lanes));
                     }
                     else
                     {
-                        (factors[2 * n], factors[(2 * n) + 1]) = FourBits(values, count, codes);
-                        Put4(codes, panel + ((long)g * codeBytes), n);
+                        FourBits(values, panel + ((long)g * codeBytes) + (half * 32), (uint*)(factors + ((long)g * factorBytes)) + (half * Lanes));
                     }
                 }
             }
         }
     }
 
-    private static void Put8(int* codes, byte* output, int n)
+    /// <summary>A group of eight outputs, <c>[input][output]</c>. Outputs that the matrix lacks are zeros; for inputs that it lacks the first stands again (Int4), where it widens nothing, or zero (Int8).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Gather(int firstRow, int firstColumn, float* values)
     {
+        var row = stackalloc float[Group];
+        var count = Math.Min(Group, Columns - firstColumn);
+        for (var n = 0; n < Lanes; n++)
+        {
+            if (firstRow + n < Rows)
+            {
+                HostFloats.Read(Source + ((((long)(firstRow + n) * Columns) + firstColumn) * Type.ByteSize()), Type, new Span<float>(row, count));
+                new Span<float>(row + count, Group - count).Fill(Format == WeightFormat.Int4 ? row[0] : 0);
+            }
+            else
+            {
+                new Span<float>(row, Group).Clear();
+            }
+
+            for (var k = 0; k < Group; k++)
+            {
+                values[(k * Lanes) + n] = row[k];
+            }
+        }
+    }
+
+    /// <summary>The scale that makes the largest the last code, or its neighbour in bfloat16.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void EightBits(float* values, byte* output, ushort* scales)
+    {
+        var largest = Vector256<float>.Zero;
+        for (var k = 0; k < Group; k++)
+        {
+            largest = Vector256.Max(largest, Vector256.Abs(Vector256.Load(values + (k * Lanes))));
+        }
+
+        Vector256<float> least = Vector256.Create(-127f), most = Vector256.Create(127f), first = Short(largest / most), best = first, error = Vector256.Create(float.PositiveInfinity);
+        for (var candidate = -1; candidate <= 1; candidate++)
+        {
+            var scale = (first.AsInt32() + Vector256.Create(candidate << 16)).AsSingle();
+            var e = Error(values, scale, Vector256<float>.Zero, least, most);
+            var better = Vector256.LessThan(e, error);
+            (best, error) = (Vector256.ConditionalSelect(better, scale, best), Vector256.ConditionalSelect(better, e, error));
+        }
+
+        var finite = Vector256.LessThan(largest, Vector256.Create(float.PositiveInfinity));
+        var filled = finite & Vector256.GreaterThanOrEqual(largest, Vector256.Create(Smallest));
+        var inverse = Vector256<float>.One / best;
         for (var k = 0; k < Group; k += 4)
         {
-            *(uint*)(output + GroupedReader.Place(k, n)) = (byte)codes[k] | ((uint)(byte)codes[k + 1] << 8) | ((uint)(byte)codes[k + 2] << 16) | ((uint)(byte)codes[k + 3] << 24);
+            Vector256<int> Of(int i) => Vector256.ConvertToInt32(Code(Vector256.Load(values + ((k + i) * Lanes)), inverse, Vector256<float>.Zero, least, most)) & filled.AsInt32() & Vector256.Create(255);
+            (Of(0) | (Of(1) << 8) | (Of(2) << 16) | (Of(3) << 24)).Store((int*)(output + (k / 4 * 64)));
         }
+
+        best = Vector256.ConditionalSelect(finite, best & filled, Vector256.Create(float.NaN));
+        var bits = best.AsUInt32() >> 16;
+        Vector128.Narrow(bits.GetLower(), bits.GetUpper()).Store(scales);
     }
 
-    private static void Put4(int* codes, byte* output, int n)
+    /// <summary>Minimum and scale: from codes that reach beyond both ends, inwards, where what lies outside is cut.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FourBits(float* values, byte* output, uint* factors)
     {
+        Vector256<float> low = Vector256.Load(values), high = low, sum = low, least = Vector256<float>.Zero, most = Vector256.Create(15f);
+        for (var k = 1; k < Group; k++)
+        {
+            var value = Vector256.Load(values + (k * Lanes));
+            (low, high, sum) = (Vector256.Min(low, value), Vector256.Max(high, value), sum + value);
+        }
+
+        var range = high - low;
+        Vector256<float> scale = Vector256<float>.Zero, minimum = Short(low), error = Vector256.Create(float.PositiveInfinity);
+        for (var i = 0; i < Candidates; i++)
+        {
+            var step = range * Vector256.Create(1 / (14.2f + (0.25f * i)));
+            var (s, m) = Fit(values, sum, step, low + (range * Vector256.Create(0.5f)) - (step * Vector256.Create(7.5f)));
+            (s, m) = (Short(s), Short(m));
+            var e = Error(values, s, m, least, most);
+            var better = Vector256.LessThan(e, error) & Vector256.GreaterThan(s, Vector256.Create(Smallest / 16));
+            (scale, minimum, error) = (Vector256.ConditionalSelect(better, s, scale), Vector256.ConditionalSelect(better, m, minimum), Vector256.ConditionalSelect(better, e, error));
+        }
+
+        var finite = Vector256.LessThan(range, Vector256.Create(float.PositiveInfinity));
+        var filled = finite & Vector256.GreaterThanOrEqual(range, Vector256.Create(Smallest)) & Vector256.GreaterThan(scale, Vector256<float>.Zero);
+        minimum = Vector256.ConditionalSelect(filled, minimum, Short(low));
+        var inverse = Vector256<float>.One / scale;
         for (var k = 0; k < Group / 2; k += 4)
         {
-            var upper = codes + (Group / 2);
-            *(uint*)(output + GroupedReader.Place(k, n)) = (uint)(codes[k] | (upper[k] << 4) | (codes[k + 1] << 8) | (upper[k + 1] << 12)
-                | (codes[k + 2] << 16) | (upper[k + 2] << 20) | (codes[k + 3] << 24) | (upper[k + 3] << 28));
-        }
-    }
-
-    /// <summary>The scale in bfloat16.</summary>
-    private static ushort EightBits(float* values, int count, int* codes)
-    {
-        new Span<float>(values + count, Group - count).Clear();
-        var largest = 0f;
-        for (var i = 0; i < Group; i++)
-        {
-            largest = MathF.Max(largest, MathF.Abs(values[i]));
+            Vector256<int> One(int i) => Vector256.ConvertToInt32(Code(Vector256.Load(values + (i * Lanes)), inverse, minimum, least, most)) & filled.AsInt32() & Vector256.Create(15);
+            Vector256<int> Of(int i) => One(k + i) | (One(k + i + (Group / 2)) << 4);
+            (Of(0) | (Of(1) << 8) | (Of(2) << 16) | (Of(3) << 24)).Store((int*)(output + (k / 4 * 64)));
         }
 
-        new Span<int>(codes, Group).Clear();
-        if (!float.IsFinite(largest) || largest < Smallest)
-        {
-            return float.IsFinite(largest) ? (ushort)0 : FloatFormats.SingleToBFloat16(float.NaN);
-        }
-
-        // The scale that makes the largest the last code, and the few around it.
-        var first = FloatFormats.SingleToBFloat16(largest / 127);
-        var (best, error) = (first, float.PositiveInfinity);
-        for (var candidate = first - 1; candidate <= first + 1; candidate++)
-        {
-            var e = Error(values, FloatFormats.BFloat16ToSingle((ushort)candidate), 0, -127, 127);
-            (best, error) = e < error ? ((ushort)candidate, e) : (best, error);
-        }
-
-        Encode(values, FloatFormats.BFloat16ToSingle(best), 0, -127, 127, codes);
-        return best;
-    }
-
-    /// <summary>Minimum and scale in bfloat16.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static (ushort Minimum, ushort Scale) FourBits(float* values, int count, int* codes)
-    {
-        new Span<float>(values + count, Group - count).Fill(values[0]);
-        float low = values[0], high = values[0];
-        for (var i = 1; i < Group; i++)
-        {
-            (low, high) = (MathF.Min(low, values[i]), MathF.Max(high, values[i]));
-        }
-
-        new Span<int>(codes, Group).Clear();
-        var range = high - low;
-        if (!float.IsFinite(range) || range < Smallest)
-        {
-            return (FloatFormats.SingleToBFloat16(low), float.IsFinite(range) ? (ushort)0 : FloatFormats.SingleToBFloat16(float.NaN));
-        }
-
-        ushort bestScale = 0, bestMinimum = 0;
-        var error = float.PositiveInfinity;
-        for (var i = 0; i < 12; i++)
-        {
-            // From codes that reach beyond both ends, inwards: what lies outside is cut.
-            var step = range / (14.2f + (0.25f * i));
-            var centre = low + (0.5f * range);
-            var (scale, minimum) = Fit(values, step, centre - (7.5f * step));
-            ushort s = FloatFormats.SingleToBFloat16(scale), m = FloatFormats.SingleToBFloat16(minimum);
-            var e = FloatFormats.BFloat16ToSingle(s) < Smallest / 16 ? float.PositiveInfinity : Error(values, FloatFormats.BFloat16ToSingle(s), FloatFormats.BFloat16ToSingle(m), 0, 15);
-            (bestScale, bestMinimum, error) = e < error ? (s, m, e) : (bestScale, bestMinimum, error);
-        }
-
-        if (bestScale == 0)
-        {
-            return (FloatFormats.SingleToBFloat16(low), 0);
-        }
-
-        Encode(values, FloatFormats.BFloat16ToSingle(bestScale), FloatFormats.BFloat16ToSingle(bestMinimum), 0, 15, codes);
-        return (bestMinimum, bestScale);
+        scale = Vector256.ConditionalSelect(finite, scale & filled, Vector256.Create(float.NaN));
+        ((scale.AsUInt32() & Vector256.Create(0xFFFF_0000u)) | (minimum.AsUInt32() >> 16)).Store(factors);
     }
 
     /// <summary>Scale and minimum with the least squared error for the codes that a first pair leads to.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (float Scale, float Minimum) Fit(float* values, float scale, float minimum)
+    private static (Vector256<float> Scale, Vector256<float> Minimum) Fit(float* values, Vector256<float> sum, Vector256<float> scale, Vector256<float> minimum)
     {
-        Vector256<float> q = Vector256<float>.Zero, qq = q, qw = q, w = q;
-        for (var i = 0; i < Vectors; i++)
+        Vector256<float> q = Vector256<float>.Zero, qq = q, qw = q, inverse = Vector256<float>.One / scale, most = Vector256.Create(15f), group = Vector256.Create((float)Group);
+        for (var k = 0; k < Group; k++)
         {
-            var value = Vector256.Load(values + (8 * i));
-            var code = Code(value, 1 / scale, minimum, 0, 15);
-            (q, qq, qw, w) = (q + code, qq + (code * code), qw + (code * value), w + value);
+            var value = Vector256.Load(values + (k * Lanes));
+            var code = Code(value, inverse, minimum, Vector256<float>.Zero, most);
+            (q, qq, qw) = (q + code, qq + (code * code), qw + (code * value));
         }
 
-        float sq = Lanes256.Sum(q), sqq = Lanes256.Sum(qq), sqw = Lanes256.Sum(qw), sw = Lanes256.Sum(w);
-        var determinant = (Group * sqq) - (sq * sq);
-        if (determinant <= 0)
-        {
-            return (scale, minimum);
-        }
-
-        var fitted = ((Group * sqw) - (sq * sw)) / determinant;
-        return (fitted, (sw - (fitted * sq)) / Group);
+        var determinant = (group * qq) - (q * q);
+        var fitted = ((group * qw) - (q * sum)) / determinant;
+        var possible = Vector256.GreaterThan(determinant, Vector256<float>.Zero);
+        return (Vector256.ConditionalSelect(possible, fitted, scale), Vector256.ConditionalSelect(possible, (sum - (fitted * q)) / group, minimum));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Error(float* values, float scale, float minimum, float least, float most)
+    private static Vector256<float> Error(float* values, Vector256<float> scale, Vector256<float> minimum, Vector256<float> least, Vector256<float> most)
     {
-        var sum = Vector256<float>.Zero;
-        for (var i = 0; i < Vectors; i++)
+        Vector256<float> sum = Vector256<float>.Zero, inverse = Vector256<float>.One / scale;
+        for (var k = 0; k < Group; k++)
         {
-            var value = Vector256.Load(values + (8 * i));
-            var difference = value - ((Code(value, 1 / scale, minimum, least, most) * Vector256.Create(scale)) + Vector256.Create(minimum));
+            var value = Vector256.Load(values + (k * Lanes));
+            var difference = value - ((Code(value, inverse, minimum, least, most) * scale) + minimum);
             sum += difference * difference;
         }
 
-        return Lanes256.Sum(sum);
-    }
-
-    private static void Encode(float* values, float scale, float minimum, float least, float most, int* codes)
-    {
-        for (var i = 0; i < Vectors; i++)
-        {
-            Vector256.ConvertToInt32(Code(Vector256.Load(values + (8 * i)), 1 / scale, minimum, least, most)).Store(codes + (8 * i));
-        }
+        return sum;
     }
 
     /// <summary>The nearest code, ties to even.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Code(Vector256<float> value, float inverse, float minimum, float least, float most)
+    private static Vector256<float> Code(Vector256<float> value, Vector256<float> inverse, Vector256<float> minimum, Vector256<float> least, Vector256<float> most)
     {
         var magic = Vector256.Create(12_582_912f);
-        var code = (((value - Vector256.Create(minimum)) * Vector256.Create(inverse)) + magic) - magic;
-        return Vector256.Min(Vector256.Max(code, Vector256.Create(least)), Vector256.Create(most));
+        return Vector256.MinNative(Vector256.MaxNative(((value - minimum) * inverse) + magic - magic, least), most);
+    }
+
+    /// <summary>The nearest that bfloat16 has, ties to even; what is no number stays none or becomes infinite.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Short(Vector256<float> value)
+    {
+        var bits = value.AsUInt32();
+        return ((bits + Vector256.Create(0x7FFFu) + ((bits >> 16) & Vector256<uint>.One)) & Vector256.Create(0xFFFF_0000u)).AsSingle();
     }
 }

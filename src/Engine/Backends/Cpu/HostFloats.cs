@@ -31,18 +31,10 @@ internal static unsafe class HostFloats
                 new ReadOnlySpan<byte>(source, checked(destination.Length * 4)).CopyTo(MemoryMarshal.AsBytes(destination));
                 break;
             case DType.BF16:
-                for (var i = 0; i < destination.Length; i++)
-                {
-                    destination[i] = BitConverter.UInt32BitsToSingle((uint)System.Runtime.CompilerServices.Unsafe.ReadUnaligned<ushort>(source + (2L * i)) << 16);
-                }
-
+                FloatFormats.BFloat16ToSingle(new ReadOnlySpan<ushort>(source, destination.Length), destination);
                 break;
             case DType.F16:
-                for (var i = 0; i < destination.Length; i++)
-                {
-                    destination[i] = (float)System.Runtime.CompilerServices.Unsafe.ReadUnaligned<Half>(source + (2L * i));
-                }
-
+                FloatFormats.HalfToSingle(new ReadOnlySpan<ushort>(source, destination.Length), destination);
                 break;
             default:
                 throw new NotSupportedException($"{type} weights");

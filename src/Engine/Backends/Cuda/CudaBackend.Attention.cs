@@ -59,8 +59,8 @@ internal sealed unsafe partial class CudaBackend
         };
         if (Prefills(step, q, shape))
         {
-            var tiles = (step.TokenCount / CudaKernels.PrefillQueries) + step.SequenceCount;
-            Kernel(CudaKernels.PagedAttentionPrefill(shape.HeadDim, KvCode, shape.SoftCap != 0)).Launch(_stream, shape.Heads, tiles, 1, parameters);
+            var tiles = (step.TokenCount / CudaKernels.PrefillQueries(RowTiles(shape))) + step.SequenceCount;
+            Kernel(CudaKernels.PagedAttentionPrefill(shape.HeadDim, KvCode, shape.SoftCap != 0, RowTiles(shape))).Launch(_stream, shape.Heads, tiles, 1, parameters);
         }
         else
         {
@@ -86,9 +86,11 @@ internal sealed unsafe partial class CudaBackend
         && shape.HeadDim % 16 == 0 && shape.HeadDim <= 256
         && (q.Stride | q.Column) % 4 == 0
         && step.TokenCount > step.SequenceCount
-        && CudaKernels.PagedAttentionPrefill(shape.HeadDim, KvCode, shape.SoftCap != 0) is var spec
+        && CudaKernels.PagedAttentionPrefill(shape.HeadDim, KvCode, shape.SoftCap != 0, RowTiles(shape)) is var spec
         && spec.SharedBytes <= _context.SharedBytes
         && _kernels.Has(spec);
+
+    private int RowTiles(AttentionShape shape) => _options.PrefillRowTiles > 0 ? _options.PrefillRowTiles : CudaKernels.PrefillRowTiles(shape.HeadDim);
 
     /// <summary>Without a compiler only the common variants are there; the plain kernel takes the others.</summary>
     private bool IsAvailable(AttentionShape shape)
@@ -98,7 +100,7 @@ internal sealed unsafe partial class CudaBackend
             return true;
         }
 
-        var variant = Variant(shape, _options.BatchInvariant ? 0 : KvCode);
+        var variant = Variant(shape, _options.BatchInvariant ? 0 : KvCode, Tuning(int.MaxValue));
         if (!_available.TryGetValue(variant, out var available))
         {
             var spec = _options.Attention == AttentionKernel.Paper ? PaperAttention.Spec(shape.HeadDim, KvCode, Mode, _options.PrefetchDistance) : DecodeAttention.Spec(variant, _context.Architecture, _context.SharedBytes);
@@ -111,8 +113,24 @@ internal sealed unsafe partial class CudaBackend
     /// <summary>Type of the pages, as the kernels number it.</summary>
     private int KvCode => _options.KvType == DType.F16 ? 1 : 2;
 
-    private DecodeVariant Variant(AttentionShape shape, int outputType) => new(shape.HeadDim, shape.Heads / shape.KvHeads, KvCode, OutputType: outputType, SoftCap: shape.SoftCap != 0,
-        FixedSplit: _options.BatchInvariant ? DecodeAttention.FixedSplitPages : 0, Prefetch: Mode, Distance: _options.PrefetchDistance);
+    private DecodeVariant Variant(AttentionShape shape, int outputType, DecodeTuning tuning) => new(shape.HeadDim, shape.Heads / shape.KvHeads, KvCode, OutputType: outputType, SoftCap: shape.SoftCap != 0,
+        FixedSplit: _options.BatchInvariant ? DecodeAttention.FixedSplitPages : 0, LeastUnits: tuning.LeastUnits, Prefetch: Mode, Distance: _options.PrefetchDistance, RingKilobytes: tuning.RingKilobytes);
+
+    /// <summary>The package carries the form for many sequences alone.</summary>
+    private DecodeTuning Tuning(int sequences) => _options.Decode ?? DecodeTuning.Default(_kernels.Images.Compiles && _context.Architecture >= 90 && !_options.BatchInvariant ? sequences : int.MaxValue);
+
+    private (DecodeAttention Kernel, DeviceMemory Records) Decoding(in StepInputs step, AttentionShape shape, int outputType)
+    {
+        var variant = Variant(shape, outputType, Tuning(step.SequenceCount));
+        if (!_decodes.TryGetValue(variant, out var decode))
+        {
+            var kernel = new DecodeAttention(_context, _kernels, variant);
+            decode = (kernel, Records(kernel.RecordBytes(shape.KvHeads, step.Pages.TotalPages)));
+            _decodes.Add(variant, decode);
+        }
+
+        return decode;
+    }
 
     /// <param name="step">The step.</param>
     /// <param name="layer">Index into the cache.</param>
@@ -150,14 +168,7 @@ internal sealed unsafe partial class CudaBackend
             return;
         }
 
-        var variant = Variant(shape, outputType);
-        if (!_decodes.TryGetValue(variant, out var decode))
-        {
-            var kernel = new DecodeAttention(_context, _kernels, variant);
-            decode = (kernel, Records(kernel.RecordBytes(shape.KvHeads, step.Pages.TotalPages)));
-            _decodes.Add(variant, decode);
-        }
-
+        var decode = Decoding(step, shape, outputType);
         decode.Kernel.Launch(_stream, inputs, decode.Records.Value);
     }
 

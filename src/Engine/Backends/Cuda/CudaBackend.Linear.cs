@@ -40,7 +40,7 @@ internal sealed unsafe partial class CudaBackend
         }
     }
 
-    private void LaunchLarge(Rows x, DType type, in Targets targets, int count, int outputs, Rows output, int rows)
+    private void LaunchLarge(Rows x, DType type, Targets targets, int count, int outputs, Rows output, int rows)
     {
         if (_options.TensorCores && !_options.BatchInvariant && rows >= TileRows && type != DType.F32 && x.Columns % 8 == 0)
         {

@@ -41,6 +41,7 @@ internal sealed unsafe partial class CudaBackend
         };
         var mixed = Sixteen(unit.Mixed);
         var add = Added(residual, mixed, output, outputCount, shape.QueryColumns, rows, unit.Scale);
+        var code = outputType == DType.F16 ? 1 : 2;
         var first = new SmallProduct(type, rows, residual.Rows.Columns, SmallMode.Rotate, Normed: true, KvType: _options.KvType);
         var last = new SmallProduct(outputType, rows, shape.QueryColumns, SmallMode.Add, Sixteen: true);
         if (!_small.Takes(first, rotate) || !_small.Takes(last, add))
@@ -50,7 +51,7 @@ internal sealed unsafe partial class CudaBackend
         }
 
         _small.Launch(first, rotate);
-        Decode(step, unit.Layer, unit.QkvRows, mixed, outputType == DType.F16 ? 1 : 2, shape, single: true);
+        Decode(step, unit.Layer, unit.QkvRows, mixed, code, shape, single: true);
         _small.Launch(last, add);
     }
 
@@ -67,7 +68,7 @@ internal sealed unsafe partial class CudaBackend
         var inner = Sixteen(unit.Inner);
         var gate = Normed(residual, split.Value.Targets, 2, 2 * width, rows) with { Output = inner, Activation = new(unit.Activation) };
         var add = Added(residual, inner, down, downCount, width, rows, unit.Scale);
-        var first = new SmallProduct(DType.BF16, rows, residual.Rows.Columns, SmallMode.Gated, Normed: true);
+        var first = new SmallProduct(DType.BF16, rows, residual.Rows.Columns, SmallMode.Gated, Normed: true, Kind: unit.Activation.Kind);
         var last = new SmallProduct(DType.BF16, rows, width, SmallMode.Add, Sixteen: true);
         if (!_small.Takes(first, gate) || !_small.Takes(last, add))
         {
@@ -97,7 +98,7 @@ internal sealed unsafe partial class CudaBackend
     }
 
     /// <summary>A product of few rows, rounded to 16 bits first where float32 rows would not fit; false where the kernel cannot take it.</summary>
-    private bool LaunchSmall(Rows x, DType type, in Targets targets, int count, int outputs, Rows output, int rows)
+    private bool LaunchSmall(Rows x, DType type, Targets targets, int count, int outputs, Rows output, int rows)
     {
         if (!_options.TensorCores || _options.BatchInvariant || rows > LinearSmall.MaxRows)
         {
@@ -121,7 +122,7 @@ internal sealed unsafe partial class CudaBackend
         return true;
     }
 
-    private static LinearSmallParams Normed(NormedRows x, in Targets targets, int count, int outputs, int rows) => new()
+    private static LinearSmallParams Normed(NormedRows x, Targets targets, int count, int outputs, int rows) => new()
     {
         X = new(x.Rows),
         Gain = x.Gain.Address,
@@ -133,7 +134,7 @@ internal sealed unsafe partial class CudaBackend
         Rows = rows,
     };
 
-    private static LinearSmallParams Added(NormedRows residual, RowsView x, in Targets targets, int count, int inputs, int rows, float scale) => new()
+    private static LinearSmallParams Added(NormedRows residual, RowsView x, Targets targets, int count, int inputs, int rows, float scale) => new()
     {
         X = x,
         Output = new(residual.Rows),

@@ -36,11 +36,14 @@ internal sealed record CudaOptions
     /// <summary>How products of few rows use a multiprocessor; null: as measured.</summary>
     public SmallTuning? Products { get; init; }
 
-    /// <summary>How decode attention uses a multiprocessor.</summary>
-    public DecodeTuning Decode { get; init; } = new();
+    /// <summary>How decode attention uses a multiprocessor; null: as measured.</summary>
+    public DecodeTuning? Decode { get; init; }
 
     /// <summary>Kernels may begin before the one in front has ended (where the card can).</summary>
     public bool Overlaps { get; init; } = true;
+
+    /// <summary>Times 16 rows of a warp in attention over prompts; 0: what was fastest. For measurements.</summary>
+    public int PrefillRowTiles { get; init; }
 
     /// <summary>Contexts are cut at fixed places, so that a sequence's bits while decoding do not depend on its neighbours.</summary>
     public bool BatchInvariant { get; init; }

@@ -14,8 +14,7 @@ internal static class CudaKernels
     /// <summary>Widest head of keys of a gated delta rule.</summary>
     public const int MaxKeyDim = 1024;
 
-    /// <summary>Rows of a sequence that a block of paged_attention_prefill takes.</summary>
-    public const int PrefillQueries = 128;
+    private const int PrefillThreads = 128;
 
     private const int TileStages = 4;
 
@@ -82,9 +81,16 @@ internal static class CudaKernels
     /// <param name="headDim">A multiple of 16, at most 256.</param>
     /// <param name="kvType">1 float16, 2 bfloat16.</param>
     /// <param name="softCap">Whether scores are capped.</param>
-    public static KernelSpec PagedAttentionPrefill(int headDim, int kvType, bool softCap) => Known.TryGetValue(("PagedAttentionPrefill", headDim, (kvType << 1) | (softCap ? 1 : 0)), out var known) ? known
-        : Known.GetOrAdd(("PagedAttentionPrefill", headDim, (kvType << 1) | (softCap ? 1 : 0)), Of<PagedAttentionParams>("paged_attention_prefill", PrefillQueries * 2, ("HEAD_DIM", headDim), ("ELEMENT_F16", kvType == 1 ? 1 : 0),
-            ("SOFT_CAP", softCap ? 1 : 0), ("PIECE", PrefillPiece(headDim))) with { SharedBytes = (PrefillQueries + (4 * PrefillPiece(headDim))) * headDim * 2 });
+    /// <param name="rowTiles">Times 16 rows of a warp: 2, where registers allow it, else 1.</param>
+    public static KernelSpec PagedAttentionPrefill(int headDim, int kvType, bool softCap, int rowTiles) => Known.TryGetValue(("PagedAttentionPrefill", headDim, (rowTiles << 3) | (kvType << 1) | (softCap ? 1 : 0)), out var known) ? known
+        : Known.GetOrAdd(("PagedAttentionPrefill", headDim, (rowTiles << 3) | (kvType << 1) | (softCap ? 1 : 0)), Of<PagedAttentionParams>("paged_attention_prefill", PrefillThreads, ("HEAD_DIM", headDim), ("ELEMENT_F16", kvType == 1 ? 1 : 0),
+            ("SOFT_CAP", softCap ? 1 : 0), ("PIECE", PrefillPiece(headDim, rowTiles)), ("ROW_TILES", rowTiles)) with { SharedBytes = (PrefillQueries(rowTiles) + (4 * PrefillPiece(headDim, rowTiles))) * headDim * 2 });
+
+    /// <summary>What was fastest on an H200.</summary>
+    public static int PrefillRowTiles(int headDim) => headDim <= 128 ? 2 : 1;
+
+    /// <summary>Rows of a sequence that a block of paged_attention_prefill takes.</summary>
+    public static int PrefillQueries(int rowTiles) => PrefillThreads / 32 * 16 * rowTiles;
 
     public static KernelSpec ShortConvolution(int width) => Known.TryGetValue(("ShortConvolution", width, 0), out var known) ? known
         : Known.GetOrAdd(("ShortConvolution", width, 0), Of<ShortConvolutionParams>("short_convolution", 128, ("WIDTH", width)));
@@ -109,7 +115,7 @@ internal static class CudaKernels
         .. Types.SelectMany(t => (KernelSpec[])[Embed(t), Linear(t, 1), Linear(t, 2), Linear(t, 4), Linear(t, 8), ExpertLinear(t, 1), ExpertLinear(t, 4), RotateAndStore(t)]),
         .. ((DType[])[DType.F16, DType.BF16]).SelectMany(t => (KernelSpec[])[ConvertRows(t), LinearTiles(t, 64), LinearTiles(t, 128)]),
         .. Types.SelectMany(t => ((int[])[64, 80, 96, 128, 256]).Select(d => PagedAttention(t, d))),
-        .. ((int[])[64, 80, 96, 128, 256]).SelectMany(d => (KernelSpec[])[PagedAttentionPrefill(d, 2, softCap: false), PagedAttentionPrefill(d, 2, softCap: true), PagedAttentionPrefill(d, 1, softCap: false)]),
+        .. ((int[])[64, 80, 96, 128, 256]).SelectMany(d => (KernelSpec[])[PagedAttentionPrefill(d, 2, softCap: false, PrefillRowTiles(d)), PagedAttentionPrefill(d, 2, softCap: true, PrefillRowTiles(d)), PagedAttentionPrefill(d, 1, softCap: false, PrefillRowTiles(d))]),
         .. DecodeKernels(), .. SmallKernels(), Yardsticks.ReadRate, Yardsticks.StreamFloor(64), Yardsticks.StreamFloor(128),
         PagedAttention(DType.F32, 6), PagedAttention(DType.F32, 18, 1), PagedAttention(DType.BF16, 576, 512), ShortConvolution(1), ShortConvolution(4), ShortConvolution(16),
         SelectiveScan(16), SelectiveScan(128), SelectiveScan(MaxScanState), GatedDelta, MatchMagnitude, CutBelow, Route(2048, 2048), LogitParts, LogitRows, LogitRuns,
@@ -175,7 +181,7 @@ internal static class CudaKernels
         }
     }
 
-    private static int PrefillPiece(int headDim) => headDim <= 128 ? 64 : 32;
+    private static int PrefillPiece(int headDim, int rowTiles) => headDim * rowTiles <= 128 ? 64 : 32;
 
     /// <summary>As bf16.cuh numbers them.</summary>
     private static int Number(DType type) => type switch

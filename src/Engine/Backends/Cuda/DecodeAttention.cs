@@ -21,7 +21,11 @@ internal readonly record struct DecodeVariant(int HeadDim, int Group, int KvType
 /// <summary>How decode attention uses a multiprocessor.</summary>
 /// <param name="RingKilobytes">On their way at once.</param>
 /// <param name="LeastUnits">Pages of a CTA at least, where splits are free.</param>
-internal readonly record struct DecodeTuning(int RingKilobytes = 128, int LeastUnits = 8);
+internal readonly record struct DecodeTuning(int RingKilobytes, int LeastUnits)
+{
+    /// <summary>As measured on an H200 (benchmarks/results/step-h200.md): where few sequences are read, half the ring leaves the products' weights their share.</summary>
+    public static DecodeTuning Default(int sequences) => new(sequences <= 4 ? 64 : 128, 8);
+}
 
 /// <summary>Decode attention split over the context: one launch, a CTA for every multiprocessor. See paged_attention_decode.cu.</summary>
 internal sealed class DecodeAttention

@@ -21,7 +21,8 @@ internal readonly struct DecodeLayout
         var ring = variant.RingKilobytes * 1024;
         foreach (var (warps, rings) in ((int, int)[])[(8, ring), (4, ring / 2), (4, ring / 4)])
         {
-            foreach (var staging in (int[])[2, 1])
+            // A slim ring is to leave room: one buffer is enough for the few pieces of a CTA.
+            foreach (var staging in variant.RingKilobytes < 128 ? (int[])[1] : [2, 1])
             {
                 (Warps, Staging) = (warps, staging);
                 Stages = Math.Clamp(rings / (warps * 2 * slab), 1, 4);

@@ -22,15 +22,15 @@ internal enum SmallMode
 /// <param name="Normed">Behind an RMS norm.</param>
 /// <param name="Sixteen">Activations are of the weights' type, not float32.</param>
 /// <param name="KvType">Of the pages, for <see cref="SmallMode.Rotate"/>.</param>
-internal readonly record struct SmallProduct(DType Type, int Rows, int Inputs, SmallMode Mode = SmallMode.Store, bool Normed = false, bool Sixteen = false, DType KvType = DType.BF16);
+/// <param name="Kind">For <see cref="SmallMode.Gated"/>.</param>
+internal readonly record struct SmallProduct(DType Type, int Rows, int Inputs, SmallMode Mode = SmallMode.Store, bool Normed = false, bool Sixteen = false, DType KvType = DType.BF16, ActivationKind Kind = default);
 
 /// <summary>How the kernel uses a multiprocessor.</summary>
 /// <param name="Stages">Slots of a warp's ring at most.</param>
 /// <param name="Ahead">Slots of them that are filled before the kernel in front has ended.</param>
 /// <param name="Chunk">Inputs of a slot at most.</param>
 /// <param name="Clock">Slots of a warp on their way at once before that end; 0: all.</param>
-/// <param name="Residents">Kernels that share a multiprocessor, 1 or 2: with 2 the next one's weights arrive while one computes, into rings half as large.</param>
-internal readonly record struct SmallTuning(int Stages, int Ahead, int Chunk, int Clock = 0, int Residents = 1)
+internal readonly record struct SmallTuning(int Stages, int Ahead, int Chunk, int Clock = 0)
 {
     /// <summary>As measured on an H200 (benchmarks/results/step-h200.md).</summary>
     public static SmallTuning Default => new(3, 3, 512);
@@ -46,7 +46,7 @@ internal sealed class LinearSmall(CudaContext context, KernelCache kernels, Cuda
     private static readonly ConcurrentDictionary<(SmallProduct Product, SmallTuning Tuning, int SharedBytes), (KernelSpec Spec, int SharedBytes, int Chunk)?> Known = new();
 
     /// <summary>Whether the kernel can take it: where the weights and rows lie, and whether the activations fit into shared memory beside a ring.</summary>
-    public bool Takes(in SmallProduct product, in LinearSmallParams parameters)
+    public bool Takes(in SmallProduct product, LinearSmallParams parameters)
     {
         var each = product.Sixteen ? 8 : 4;
         if (context.Architecture < 90 || product.Type is not (DType.F16 or DType.BF16) || product.Rows is < 1 or > MaxRows || product.Inputs % 8 != 0
@@ -66,15 +66,13 @@ internal sealed class LinearSmall(CudaContext context, KernelCache kernels, Cuda
         return true;
     }
 
-    public void Launch(in SmallProduct product, in LinearSmallParams parameters)
+    public void Launch(in SmallProduct product, LinearSmallParams parameters)
     {
         var (spec, shared, chunk) = Of(product, tuning, context.SharedBytes)!.Value;
-        var dealt = parameters;
-        var tiles = Tiles(product.Mode, parameters);
-        (dealt.TilesEach, dealt.TilesMore) = Math.DivRem(tiles, context.Multiprocessors);
-        dealt.Chunks = (product.Inputs + chunk - 1) / chunk;
-        dealt.HeadReciprocal = product.Mode == SmallMode.Rotate ? (uint)((0x1_0000_0000 / (parameters.HeadDim / 8)) + 1) : 0;
-        kernels.Get(spec).Launch(stream, context.Multiprocessors, 1, 1, dealt, shared);
+        (parameters.TilesEach, parameters.TilesMore) = Math.DivRem(Tiles(product.Mode, parameters), context.Multiprocessors);
+        parameters.Chunks = (product.Inputs + chunk - 1) / chunk;
+        parameters.HeadReciprocal = product.Mode == SmallMode.Rotate ? (uint)((0x1_0000_0000 / (parameters.HeadDim / 8)) + 1) : 0;
+        kernels.Get(spec).Launch(stream, context.Multiprocessors, 1, 1, parameters, shared);
     }
 
     /// <summary>The same object for the same variant: a launch should not put one together. Null where it does not fit.</summary>
@@ -82,22 +80,22 @@ internal sealed class LinearSmall(CudaContext context, KernelCache kernels, Cuda
 
     private static unsafe (KernelSpec Spec, int SharedBytes, int Chunk)? Make(SmallProduct product, SmallTuning tuning, int whole)
     {
+        // Half as much memory and more keeps two blocks of one kernel off a multiprocessor: that would leave another one idle.
+        var least = whole / 2;
         var (chunk, split) = Cut(product.Inputs, tuning.Chunk);
-        var available = (whole + 1024 - (tuning.Residents * 1024)) / tuning.Residents;
         for (var stages = tuning.Stages; stages > 0; stages--)
         {
-            // Never so little that more than the residents fit: two blocks of one kernel on a multiprocessor leave another one idle.
-            var shared = Math.Max(Shared(product, stages, chunk, split), whole * 2 / 3 / tuning.Residents);
-            if (shared <= available)
+            var shared = Math.Max(Shared(product, stages, chunk, split), least);
+            if (shared <= whole)
             {
                 var spec = new KernelSpec("linear_small", sizeof(LinearSmallParams), Threads)
                 {
                     Defines =
                     [
-                        ("ROWS", Columns(product)), ("STAGES", stages), ("AHEAD", Math.Min(stages, tuning.Ahead)), ("CLOCK", Math.Min(stages, tuning.Clock)), ("RESIDENTS", tuning.Residents), ("CHUNK", chunk), ("SPLIT", split), ("MODE", (int)product.Mode), ("NORM", product.Normed ? 1 : 0),
+                        ("ROWS", Columns(product)), ("ONE", product.Rows == 1 ? 1 : 0), ("KIND", (int)product.Kind), ("STAGES", stages), ("AHEAD", Math.Min(stages, tuning.Ahead)), ("CLOCK", Math.Min(stages, tuning.Clock)), ("CHUNK", chunk), ("SPLIT", split), ("MODE", (int)product.Mode), ("NORM", product.Normed ? 1 : 0),
                         ("X16", product.Sixteen ? 1 : 0), ("KV", product.KvType == DType.F16 ? 1 : 2), ("ELEMENT_F16", product.Type == DType.F16 ? 1 : 0),
                     ],
-                    SharedBytes = available,
+                    SharedBytes = whole,
                     RegisterBudget = 255,
                     MinArchitecture = 90,
                     Overlaps = true,
@@ -127,7 +125,7 @@ internal sealed class LinearSmall(CudaContext context, KernelCache kernels, Cuda
         return (most, Math.Min(Warps, chunks & -chunks));
     }
 
-    private static int Tiles(SmallMode mode, in LinearSmallParams parameters)
+    private static int Tiles(SmallMode mode, LinearSmallParams parameters)
     {
         if (mode is SmallMode.Gated or SmallMode.Rotate)
         {

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using KvPrefetch.Engine.Backends.Cuda.Driver;
 
 namespace KvPrefetch.Engine.Backends.Cuda;
@@ -6,46 +7,57 @@ namespace KvPrefetch.Engine.Backends.Cuda;
 internal sealed unsafe class WeightArena(CudaContext context, CudaStream stream) : IDisposable
 {
     private const long BlockBytes = 32 << 20;
-    private const int Slots = 4;
-    private const long SlotBytes = 16 << 20;
+    /// <summary>Pinned pieces: two for each thread that fills them.</summary>
+    private const int Slots = 16;
+    private const long SlotBytes = 4 << 20;
 
-    /// <summary>What one thread takes at a time: reading a mapped file for the first time costs more than copying it.</summary>
-    private const long PieceBytes = 1 << 20;
     private const int Alignment = 256;
 
     private readonly List<DeviceMemory> _blocks = [];
     private readonly CudaEvent?[] _copied = new CudaEvent?[Slots];
     private PinnedMemory? _staging;
+    private uint _turn;
     private nint _next;
     private long _left;
-    private int _slot;
 
     /// <summary>Bytes of all weights.</summary>
     public long Bytes { get; private set; }
+
+    /// <summary>Threads that fill pinned memory: reading a mapped file for the first time costs more than copying it.</summary>
+    internal static int Threads { get; set; } = Math.Min(Slots / 2, Environment.ProcessorCount);
 
     /// <summary>A copy on the card, aligned to 256 bytes. The host memory may go when this returns.</summary>
     public nint Copy(long bytes, nint source, string name)
     {
         var address = Reserve(bytes, name);
         _staging ??= PinnedMemory.Allocate(context, Slots * SlotBytes);
-        for (long done = 0; done < bytes;)
+        var pieces = (int)((bytes + SlotBytes - 1) / SlotBytes);
+        var threads = Math.Min(Threads, pieces);
+        if (threads < 2)
         {
-            var size = Math.Min(SlotBytes, bytes - done);
-            if (_copied[_slot] is { } before)
+            for (var piece = 0; piece < pieces; piece++)
             {
-                before.Synchronize();
-            }
-            else
-            {
-                _copied[_slot] = CudaEvent.Create(context);
+                Send((int)(_turn++ % Slots), piece, bytes, source, address, name);
             }
 
-            var slot = (byte*)_staging.Value + (_slot * SlotBytes);
-            Gather((byte*)source + done, slot, size);
-            context.Check(context.Driver.MemcpyHtoDAsync(address + (nint)done, slot, (nuint)size, stream.Value), $"the tensor '{name}' was copied");
-            _copied[_slot]!.Record(stream);
-            _slot = (_slot + 1) % Slots;
-            done += size;
+            return address;
+        }
+
+        var next = -1;
+        try
+        {
+            Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, thread =>
+            {
+                context.MakeCurrent();
+                for (var turn = 0; Interlocked.Increment(ref next) is var piece && piece < pieces; turn ^= 1)
+                {
+                    Send((2 * thread) + turn, piece, bytes, source, address, name);
+                }
+            });
+        }
+        catch (AggregateException e)
+        {
+            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
         }
 
         return address;
@@ -62,19 +74,23 @@ internal sealed unsafe class WeightArena(CudaContext context, CudaStream stream)
         _blocks.Clear();
     }
 
-    private static void Gather(byte* from, byte* to, long bytes)
+    /// <summary>A piece by way of a slot, once the slot's last piece has left it. Slots belong to one thread at a time.</summary>
+    private void Send(int slot, int piece, long bytes, nint source, nint address, string name)
     {
-        if (bytes <= 2 * PieceBytes)
+        if (_copied[slot] is { } before)
         {
-            Buffer.MemoryCopy(from, to, bytes, bytes);
-            return;
+            before.Synchronize();
+        }
+        else
+        {
+            _copied[slot] = CudaEvent.Create(context);
         }
 
-        Parallel.For(0, (int)((bytes + PieceBytes - 1) / PieceBytes), piece =>
-        {
-            var (start, size) = (piece * PieceBytes, Math.Min(PieceBytes, bytes - (piece * PieceBytes)));
-            Buffer.MemoryCopy(from + start, to + start, size, size);
-        });
+        long start = piece * SlotBytes, size = Math.Min(SlotBytes, bytes - start);
+        var pinned = (byte*)_staging!.Value + (slot * SlotBytes);
+        Buffer.MemoryCopy((byte*)source + start, pinned, size, size);
+        context.Check(context.Driver.MemcpyHtoDAsync(address + (nint)start, pinned, (nuint)size, stream.Value), $"the tensor '{name}' was copied");
+        _copied[slot]!.Record(stream);
     }
 
     private nint Reserve(long bytes, string name)

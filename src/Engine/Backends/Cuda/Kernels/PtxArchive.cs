@@ -31,6 +31,7 @@ internal sealed class PtxArchive
     /// <param name="compile">Their PTX.</param>
     public static void Write(string path, IEnumerable<(KernelSpec Spec, int Architecture)> kernels, Func<KernelSpec, int, byte[]> compile)
     {
+        Span<byte> length = stackalloc byte[sizeof(int)];
         using var zip = new ZipArchive(File.Create(path), ZipArchiveMode.Create);
         foreach (var group in kernels.GroupBy(k => Entry(k.Spec, k.Architecture), StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
@@ -38,7 +39,6 @@ internal sealed class PtxArchive
             foreach (var (hash, spec, architecture) in group.Select(k => (Hash: KernelCompiler.Hash(k.Spec, k.Architecture), k.Spec, k.Architecture)).DistinctBy(k => k.Hash).OrderBy(k => k.Hash, StringComparer.Ordinal))
             {
                 var code = compile(spec, architecture);
-                Span<byte> length = stackalloc byte[sizeof(int)];
                 BinaryPrimitives.WriteInt32LittleEndian(length, code.Length);
                 entry.Write(Encoding.ASCII.GetBytes(hash));
                 entry.Write(length);

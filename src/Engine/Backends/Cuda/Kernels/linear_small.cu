@@ -9,14 +9,13 @@
 // Shapes   x [rows, inputs], W [outputs, inputs] row-major (inputs a multiple of 8, rows of W at 16-byte addresses); x float32, or of the weights' type (X16).
 // Grid     one CTA for each multiprocessor; block 8 warps.
 // Work     A tile is 8 rows of W (gated: 4 of either matrix; rotate: 4 elements of a head and the 4 they turn with). Each CTA takes an equal run of tiles, GROUP at a time. The inputs
-//          are cut into chunks of CHUNK; SPLIT warps share them (warp w the chunks w % SPLIT + i * SPLIT), and 8 / SPLIT such teams share the tiles of a group. So a warp reads a part of x
-//          into registers once for all its tiles of a group. Weights come through each warp's own ring of STAGES slots, of which AHEAD are filled before dependency_wait, at most CLOCK of them on
+//          are cut into chunks of CHUNK; SPLIT warps share them (warp w the chunks w % SPLIT + i * SPLIT), and 8 / SPLIT such teams share the tiles of a group. Weights come through each warp's own ring of STAGES slots, of which AHEAD are filled before dependency_wait, at most CLOCK of them on
 //          their way at once: weights do not wait for activations. m16n8k16: the 16 rows of A are the tile for two halves of the inputs; for up to 4 rows (ROWS = 4) the columns of B are 4
 //          rows for each half, so that one product takes 32 inputs; for up to 8 (ROWS = 8) two products share an A. So that 16-byte reads are free of conflicts, the lanes of odd rows read
 //          the halves of each 128 bytes in the other order (CHUNK is a multiple of 64): in odd rows of A the halves have changed places. Float32 accumulators; the warps' sums meet in shared
 //          memory, one barrier for each group, in the order of the warps.
 // Bytes    W once; x once for each CTA out of L2 (X16: once for each group).
-// Defines  ROWS (4, 8), STAGES, AHEAD (at most STAGES), CLOCK, RESIDENTS (kernels that share a multiprocessor), CHUNK, SPLIT (8, 4, 2, 1), MODE, NORM, X16, KV (type of the pages; rotate alone), ELEMENT_F16. sm_90 and later.
+// Defines  ROWS (4, 8), ONE (1: a single row), KIND (of the activation; gated alone), STAGES, AHEAD (at most STAGES), CLOCK, CHUNK, SPLIT (8, 4, 2, 1), MODE, NORM, X16, KV (type of the pages; rotate alone), ELEMENT_F16. sm_90 and later.
 #include "product.cuh"
 #include "activation.cuh"
 #include "async.cuh"
@@ -68,8 +67,12 @@ constexpr int RowBytes = CHUNK * 2;
 constexpr int SlotBytes = 8 * RowBytes;
 constexpr int Group = 4;
 constexpr int Teams = Warps / SPLIT;
-// Tiles of a group that a warp has at most.
-constexpr int Tiles = (Group + Teams - 1) / Teams;
+// Activations out of L2 for many rows are worth reading once for all tiles of a group; else tile after tile is less code, all of which has to be fetched anew by every launch.
+constexpr bool TileMajor = !(X16 && ROWS == 8);
+// Tiles of a group that a warp has at most, and those that it makes side by side.
+constexpr int TeamTiles = (Group + Teams - 1) / Teams;
+constexpr int Tiles = TileMajor ? 1 : TeamTiles;
+constexpr int LoadRows = ONE ? 1 : ROWS;
 constexpr int Steps = CHUNK / 64;
 // Results that belong to a row of partial sums: two rows of the tile make one result where they are pairs.
 constexpr bool Pairs = MODE >= GATED;
@@ -129,7 +132,7 @@ __device__ __forceinline__ Line line_of(const Params& p, int tile, int line)
     return {t, output, output < p.targets[t].outputs};
 }
 
-// The warp's units in their order: group, chunk, tile.
+// The warp's units in their order: group, tile, chunk, or group, chunk, tile.
 struct Unit
 {
     int base, chunk, tile, end, chunks;
@@ -138,18 +141,27 @@ struct Unit
 
     __device__ __forceinline__ bool some() const { return tile < Group && base + tile < end && chunk < chunks; }
 
-    __device__ __forceinline__ void next(int warp)
+    __device__ __forceinline__ bool next_chunk(int warp)
+    {
+        chunk += SPLIT;
+        const bool over = chunk >= chunks;
+        chunk = over ? warp % SPLIT : chunk;
+        return over;
+    }
+
+    __device__ __forceinline__ bool next_tile(int warp)
     {
         tile += Teams;
-        if (tile >= Group || base + tile >= end)
+        const bool over = tile >= Group || base + tile >= end;
+        tile = over ? warp / SPLIT : tile;
+        return over;
+    }
+
+    __device__ __forceinline__ void next(int warp)
+    {
+        if (TileMajor ? next_chunk(warp) && next_tile(warp) : next_tile(warp) && next_chunk(warp))
         {
-            tile = warp / SPLIT;
-            chunk += SPLIT;
-            if (chunk >= chunks)
-            {
-                chunk = warp % SPLIT;
-                base += Group;
-            }
+            base += Group;
         }
     }
 };
@@ -165,7 +177,7 @@ struct Operands
 
 } // namespace
 
-extern "C" __global__ void __launch_bounds__(THREADS, RESIDENTS) linear_small(const __grid_constant__ Params p)
+extern "C" __global__ void __launch_bounds__(THREADS, 1) linear_small(const __grid_constant__ Params p)
 {
 #if __CUDA_ARCH__ >= 900
     extern __shared__ __align__(128) char shared[];
@@ -272,10 +284,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENTS) linear_small(co
     // Activations, in the weights' type, by the warps that share them; rows stand 64 bytes off a multiple of 128 apart.
     const int xRowBytes = (chunks * CHUNK * 2) + 64;
     char* const xs = shared + XStart;
-    float squares[ROWS] = {};
+    float squares[LoadRows] = {};
     {
         // Slices of 128 inputs; several are under way at once.
-        constexpr int Under = ROWS == 4 ? 4 : 2;
+        constexpr int Under = ONE ? 4 : 2;
         const int slices = ((chunks - (warp % SPLIT) + SPLIT - 1) / SPLIT) * (CHUNK / 64);
         auto place = [&](int s)
         {
@@ -285,7 +297,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENTS) linear_small(co
         };
         for (int s = warp / SPLIT; 2 * s < slices; s += Teams * Under)
         {
-            float4 v[Under][ROWS], gain[Under];
+            float4 v[Under][LoadRows], gain[Under];
 #pragma unroll
             for (int j = 0; j < Under; j++)
             {
@@ -298,7 +310,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENTS) linear_small(co
                 }
 #endif
 #pragma unroll
-                for (int r = 0; r < ROWS; r++)
+                for (int r = 0; r < LoadRows; r++)
                 {
                     v[j][r] = k < p.inputs && r < p.rows ? *(const float4*)(row_of(p.x, r) + k) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
                 }
@@ -308,7 +320,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENTS) linear_small(co
             {
                 const int k = place(s + (j * Teams));
 #pragma unroll
-                for (int r = 0; r < ROWS; r++)
+                for (int r = 0; r < LoadRows; r++)
                 {
                     const float4 u = v[j][r];
 #if NORM
@@ -385,69 +397,73 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENTS) linear_small(co
 #endif
         }
 
-        float even[Tiles][4] = {}, odd[Tiles][4] = {};
+#pragma unroll 1
+        for (int first_tile = warp / SPLIT; first_tile < (TileMajor ? last - base : (warp / SPLIT) + 1); first_tile += Teams)
+        {
+            float even[Tiles][4] = {}, odd[Tiles][4] = {};
 #if ROWS == 8
-        float even1[Tiles][4] = {}, odd1[Tiles][4] = {};
+            float even1[Tiles][4] = {}, odd1[Tiles][4] = {};
 #endif
 #pragma unroll 1
-        for (int chunk = warp % SPLIT; chunk < chunks; chunk += SPLIT)
-        {
-            Operands x;
-            operands(chunk, x);
-#pragma unroll
-            for (int t = 0; t < Tiles; t++)
+            for (int chunk = warp % SPLIT; chunk < chunks; chunk += SPLIT)
             {
-                if (base + (warp / SPLIT) + (t * Teams) < last)
-                {
-                    barrier_wait(barriers + (slot * 8), phase);
-                    const char* const w = wLane + (slot * SlotBytes);
+                Operands x;
+                operands(chunk, x);
 #pragma unroll
-                    for (int k = 0; k < Steps; k++)
+                for (int t = 0; t < Tiles; t++)
+                {
+                    if (TileMajor || base + first_tile + (t * Teams) < last)
                     {
-                        const uint4 wa = *(const uint4*)(w + (k * 128)), wb = *(const uint4*)(w + (k * 128) + wOther);
-                        const unsigned a0[4] = {wa.x, wb.x, wa.y, wb.y}, a1[4] = {wa.z, wb.z, wa.w, wb.w};
-                        multiply_add(even[t], a0, x.a[k].x, x.a[k].y);
-                        multiply_add(odd[t], a1, x.a[k].z, x.a[k].w);
+                        barrier_wait(barriers + (slot * 8), phase);
+                        const char* const w = wLane + (slot * SlotBytes);
+#pragma unroll
+                        for (int k = 0; k < Steps; k++)
+                        {
+                            const uint4 wa = *(const uint4*)(w + (k * 128)), wb = *(const uint4*)(w + (k * 128) + wOther);
+                            const unsigned a0[4] = {wa.x, wb.x, wa.y, wb.y}, a1[4] = {wa.z, wb.z, wa.w, wb.w};
+                            multiply_add(even[t], a0, x.a[k].x, x.a[k].y);
+                            multiply_add(odd[t], a1, x.a[k].z, x.a[k].w);
 #if ROWS == 8
-                        multiply_add(even1[t], a0, x.b[k].x, x.b[k].y);
-                        multiply_add(odd1[t], a1, x.b[k].z, x.b[k].w);
+                            multiply_add(even1[t], a0, x.b[k].x, x.b[k].y);
+                            multiply_add(odd1[t], a1, x.b[k].z, x.b[k].w);
 #endif
-                    }
-                    __syncwarp();
-                    if (ahead.some())
-                    {
-                        issue(slot);
-                    }
-                    slot++;
-                    if (slot == STAGES)
-                    {
-                        slot = 0;
-                        phase ^= 1;
+                        }
+                        __syncwarp();
+                        if (ahead.some())
+                        {
+                            issue(slot);
+                        }
+                        slot++;
+                        if (slot == STAGES)
+                        {
+                            slot = 0;
+                            phase ^= 1;
+                        }
                     }
                 }
             }
-        }
 
-        // Rows 0-7 of the product hold one half of the inputs, 8-15 the other: the first half first in even rows.
-        const bool odd_row = g & 1;
+            // Rows 0-7 of the product hold one half of the inputs, 8-15 the other: the first half first in even rows.
+            const bool odd_row = g & 1;
 #pragma unroll
-        for (int t = 0; t < Tiles; t++)
-        {
-            const int tile = (warp / SPLIT) + (t * Teams);
-            if (tile < Group)
+            for (int t = 0; t < Tiles; t++)
             {
-                float* const to = partial + (((((tile * SPLIT) + (warp % SPLIT)) * 8) + g) * ROWS);
-                const float low0 = even[t][0] + odd[t][0], low1 = even[t][1] + odd[t][1], high0 = even[t][2] + odd[t][2], high1 = even[t][3] + odd[t][3];
-#if ROWS == 4
-                const float other0 = __shfl_xor_sync(~0u, odd_row ? low0 : high0, 2), other1 = __shfl_xor_sync(~0u, odd_row ? low1 : high1, 2);
-                if (q < 2)
+                const int tile = first_tile + (t * Teams);
+                if (tile < Group)
                 {
-                    *(float2*)(to + (2 * q)) = make_float2((odd_row ? high0 : low0) + other0, (odd_row ? high1 : low1) + other1);
-                }
+                    float* const to = partial + (((((tile * SPLIT) + (warp % SPLIT)) * 8) + g) * ROWS);
+                    const float low0 = even[t][0] + odd[t][0], low1 = even[t][1] + odd[t][1], high0 = even[t][2] + odd[t][2], high1 = even[t][3] + odd[t][3];
+#if ROWS == 4
+                    const float other0 = __shfl_xor_sync(~0u, odd_row ? low0 : high0, 2), other1 = __shfl_xor_sync(~0u, odd_row ? low1 : high1, 2);
+                    if (q < 2)
+                    {
+                        *(float2*)(to + (2 * q)) = make_float2((odd_row ? high0 : low0) + other0, (odd_row ? high1 : low1) + other1);
+                    }
 #else
-                const float second0 = odd_row ? even1[t][0] + odd1[t][0] : even1[t][2] + odd1[t][2], second1 = odd_row ? even1[t][1] + odd1[t][1] : even1[t][3] + odd1[t][3];
-                *(float2*)(to + (2 * q)) = make_float2((odd_row ? high0 : low0) + second0, (odd_row ? high1 : low1) + second1);
+                    const float second0 = odd_row ? even1[t][0] + odd1[t][0] : even1[t][2] + odd1[t][2], second1 = odd_row ? even1[t][1] + odd1[t][1] : even1[t][3] + odd1[t][3];
+                    *(float2*)(to + (2 * q)) = make_float2((odd_row ? high0 : low0) + second0, (odd_row ? high1 : low1) + second1);
 #endif
+                }
             }
         }
 #if NORM
@@ -455,7 +471,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENTS) linear_small(co
         if (group == 0)
         {
 #pragma unroll
-            for (int r = 0; r < ROWS; r++)
+            for (int r = 0; r < LoadRows; r++)
             {
                 const float sum = warp_sum(squares[r]);
                 if (lane == 0)
@@ -486,15 +502,17 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENTS) linear_small(co
             {
                 square += shares[(w * ROWS) + itemRow];
             }
-            factor = 1.0f / sqrtf((square / p.inputs) + p.epsilon);
+            factor = rsqrtf((square / p.inputs) + p.epsilon);
 #endif
 #if MODE == STORE
             row_of(p.output, itemRow)[p.targets[line.target].first + line.output] = fmaf(sum_of(itemLine), factor, bias);
 #elif MODE == ADD
             row_of(p.output, itemRow)[p.targets[line.target].first + line.output] = fmaf(fmaf(sum_of(itemLine), factor, bias), p.scale, before);
 #elif MODE == GATED
+            Activation activation = p.activation;
+            activation.kind = KIND;
             const float gate = fmaf(sum_of(itemLine), factor, bias), up = fmaf(sum_of(itemLine + 4), factor, second);
-            ((unsigned short*)p.output.data)[(itemRow * p.output.stride) + line.output] = (unsigned short)pack_elements(activate(p.activation, gate) * gated_up(p.activation, up), 0.0f);
+            ((unsigned short*)p.output.data)[(itemRow * p.output.stride) + line.output] = (unsigned short)pack_elements(activate(activation, gate) * gated_up(activation, up), 0.0f);
 #else
             const int tile = base + itemTile, head = head_of(p, tile), j = tile - (head * (p.head_dim / 8));
             const bool turned = head < p.heads + p.kv_heads && 4 * j < p.half;

@@ -631,6 +631,35 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
         }
     }
     slabsNext = slab_of(32 + lane);
+
+#if !FIXED_SPLIT
+    // What this thread will combine at the end: a piece shared with the CTAs before or the one shared with the CTAs behind; where there are both, half of the threads each.
+    // Found out now, while old pages are on their way.
+    Place cutPlace = {};
+    int cutFrom = 0, cutTo = 0, worker = thread, workers = Threads;
+    bool cut = false;
+    if (firstUnit < endUnit)
+    {
+        cutPlace = place_of(table, firstUnit);
+        cut = cutPlace.start < firstUnit || cutPlace.start + cutPlace.pages > endUnit;
+        if (cutPlace.start + cutPlace.pages < endUnit)
+        {
+            const Place last = place_of(table, endUnit - 1);
+            if (last.start + last.pages > endUnit)
+            {
+                workers = cut ? Threads / 2 : Threads;
+                if (!cut || thread >= workers)
+                {
+                    cutPlace = last;
+                }
+                worker = thread & (workers - 1);
+                cut = true;
+            }
+        }
+        cutFrom = runs.owner(cutPlace.start);
+        cutTo = runs.owner(cutPlace.start + cutPlace.pages - 1);
+    }
+#endif
     if (params.flags & RINGS_AHEAD)
     {
         dependency_wait();
@@ -672,35 +701,6 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, 1) paged_attention_deco
     }
 #endif
     __syncthreads();
-
-#if !FIXED_SPLIT
-    // What this thread will combine at the end: a piece shared with the CTAs before or the one shared with the CTAs behind; where there are both, half of the threads each.
-    // Found out now, while the first pages are on their way.
-    Place cutPlace = {};
-    int cutFrom = 0, cutTo = 0, worker = thread, workers = Threads;
-    bool cut = false;
-    if (firstUnit < endUnit)
-    {
-        cutPlace = place_of(table, firstUnit);
-        cut = cutPlace.start < firstUnit || cutPlace.start + cutPlace.pages > endUnit;
-        if (cutPlace.start + cutPlace.pages < endUnit)
-        {
-            const Place last = place_of(table, endUnit - 1);
-            if (last.start + last.pages > endUnit)
-            {
-                workers = cut ? Threads / 2 : Threads;
-                if (!cut || thread >= workers)
-                {
-                    cutPlace = last;
-                }
-                worker = thread & (workers - 1);
-                cut = true;
-            }
-        }
-        cutFrom = runs.owner(cutPlace.start);
-        cutTo = runs.owner(cutPlace.start + cutPlace.pages - 1);
-    }
-#endif
 
     // Addresses of ldmatrix inside a slab: K gives 16 tokens x 16 elements, V the same transposed.
     const int keyToken = lane & 15, keyHalf = lane >> 4;

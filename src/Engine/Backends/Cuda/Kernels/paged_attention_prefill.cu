@@ -1,8 +1,8 @@
 // output[t, h] = softmax(cap(q . K * scale)) V over the token's sequence up to itself, for sequences with many rows, by tensor cores; every option of the plain form but values inside keys.
-// Grid: (heads, tiles): a tile is up to QUERIES rows of one sequence, tiles of all sequences one after the other, the last ones first; blocks beyond the last tile are idle. A warp has 16 rows.
+// Grid: (heads, tiles): a tile is up to QUERIES rows of one sequence, tiles of all sequences one after the other, the last ones first; blocks beyond the last tile are idle. A warp has ROW_TILES times 16 rows, which share what it reads of keys and values.
 // Keys and values come in pieces of PIECE tokens, at multiples of it, through two stages of shared memory (cp.async), slabs as they lie in the pages (kv_order.cuh), so that ldmatrix meets no bank conflict.
 // q and the weights of the values are rounded to the pages' type; scores, sums and outputs are float. A row's arithmetic depends on its own position alone: the same bits in any batch and chunk.
-// Bytes: (context * d * 2) * 2 for each head and tile, from L2. Defines: HEAD_DIM (a multiple of 16, 256 at most), ELEMENT_F16, SOFT_CAP, PIECE.
+// Bytes: (context * d * 2) * 2 for each head and tile, from L2. Defines: HEAD_DIM (a multiple of 16, 256 at most), ELEMENT_F16, SOFT_CAP, PIECE, ROW_TILES (1 or 2).
 #include "common.cuh"
 #include "tiles.cuh"
 #include "mma.cuh"
@@ -31,18 +31,25 @@ struct Params {
 };
 CHECK_PARAMS(Params);
 
-constexpr int kQueries = kWarps * 16;
+constexpr int kWarpRows = 16 * ROW_TILES;
+constexpr int kQueries = kWarps * kWarpRows;
 constexpr int kRowChunks = HEAD_DIM / 8;  // of 16 bytes
 constexpr int kRowBytes = HEAD_DIM * 2;
 constexpr int kPieceBytes = PIECE * kRowBytes;
 constexpr int kSteps = HEAD_DIM / 16;
 constexpr int kScoreTiles = PIECE / 8;
-constexpr bool kKeepQueries = HEAD_DIM <= 128;
+constexpr bool kKeepQueries = HEAD_DIM <= 128 && ROW_TILES == 1;
 constexpr float kLog2E = 1.4426950408889634f;
 
 extern __shared__ __align__(128) unsigned char memory[];  // queries, then two stages of keys and values
 
 __device__ __forceinline__ unsigned place(int row, int chunk) { return row * kRowBytes + ((chunk ^ kv_swizzle(row & 15, HEAD_DIM)) * 16); }
+
+__device__ __forceinline__ float exp2_of(float v) {
+  float result;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(v));
+  return result;
+}
 
 // The sequence of a tile and the tile's number in it; a sequence below 0 where there is no such tile.
 __device__ __forceinline__ void find_tile(const Params& p, int wanted, int& sequence, int& tile) {
@@ -114,117 +121,144 @@ KERNEL paged_attention_prefill(const __grid_constant__ Params p) {
   }
   __syncthreads();
   unsigned queries[kKeepQueries ? kSteps : 1][4];
-  const int q_row = warp * 16 + (lane & 15);
+  const int warp_row = warp * kWarpRows, q_row = warp_row + (lane & 15);
   if constexpr (kKeepQueries) {
 #pragma unroll
     for (int k = 0; k < kSteps; k++) load_matrices(shared_q + place(q_row, 2 * k + (lane >> 4)), queries[k]);
   }
 
-  // A lane has two rows: lane / 4 and 8 more.
-  int position[2];
-  float scale[2], high[2], sum[2];
+  // A lane has two rows of each 16: lane / 4 and 8 more.
+  float scale[ROW_TILES][2], high[ROW_TILES][2], sum[ROW_TILES][2];
   const float sink = p.sinks == nullptr ? -INFINITY : p.sinks[head] * kLog2E;
+  const int my_position = first + warp_row + lane / 4;
 #pragma unroll
-  for (int h = 0; h < 2; h++) {
-    position[h] = first + warp * 16 + lane / 4 + h * 8;
-    const float growth = p.growth_beta == 0 ? 1.0f : (float)(1.0 + p.growth_beta * log(1.0 + position[h] / p.growth_length));
-    scale[h] = SOFT_CAP ? p.scale * growth / p.soft_cap : p.scale * growth * kLog2E;
-    high[h] = sink;
-    sum[h] = 0;
-  }
-  float acc[HEAD_DIM / 8][4] = {};
+  for (int r = 0; r < ROW_TILES; r++)
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+      const int position = my_position + r * 16 + h * 8;
+      const float growth = p.growth_beta == 0 ? 1.0f : (float)(1.0 + p.growth_beta * log(1.0 + position / p.growth_length));
+      scale[r][h] = SOFT_CAP ? p.scale * growth / p.soft_cap : p.scale * growth * kLog2E;
+      high[r][h] = sink;
+      sum[r][h] = 0;
+    }
+  float acc[ROW_TILES][HEAD_DIM / 8][4] = {};
 
   for (int piece = first_piece; piece < pieces; piece++) {
     const int stage = (piece - first_piece) & 1, base = piece * PIECE;
     copies_wait<0>();
     __syncthreads();
     if (piece + 1 < pieces) load(piece + 1, stage ^ 1);
-    if (base > first + warp * 16 + 15) continue;  // all of it comes after this warp's rows
+    if (base > first + warp_row + kWarpRows - 1) continue;  // all of it comes after this warp's rows
     const unsigned keys = stages + stage * 2 * kPieceBytes, values = keys + kPieceBytes;
 
-    float scores[kScoreTiles][4] = {};
+    float scores[ROW_TILES][kScoreTiles][4] = {};
 #pragma unroll
     for (int k = 0; k < kSteps; k++) {
-      unsigned a[4];
+      unsigned a[ROW_TILES][4];
       if constexpr (kKeepQueries) {
 #pragma unroll
-        for (int i = 0; i < 4; i++) a[i] = queries[k][i];
+        for (int i = 0; i < 4; i++) a[0][i] = queries[k][i];
       } else {
-        load_matrices(shared_q + place(q_row, 2 * k + (lane >> 4)), a);
+#pragma unroll
+        for (int r = 0; r < ROW_TILES; r++) load_matrices(shared_q + place(q_row + r * 16, 2 * k + (lane >> 4)), a[r]);
       }
 #pragma unroll
       for (int j = 0; j < kScoreTiles / 2; j++) {
         unsigned b[4];
         load_matrices(keys + place(j * 16 + (lane & 7) + ((lane >> 4) << 3), 2 * k + ((lane >> 3) & 1)), b);
-        multiply_add(scores[2 * j], a, b[0], b[1]);
-        multiply_add(scores[2 * j + 1], a, b[2], b[3]);
+#pragma unroll
+        for (int r = 0; r < ROW_TILES; r++) {
+          multiply_add(scores[r][2 * j], a[r], b[0], b[1]);
+          multiply_add(scores[r][2 * j + 1], a[r], b[2], b[3]);
+        }
       }
     }
 
-    const bool masked = base + PIECE > first + warp * 16 + 1 || (p.window != 0 && base < first + warp * 16 + 16 - p.window);
-    float highest[2] = {high[0], high[1]};
+    const bool masked = base + PIECE > first + warp_row + 1 || (p.window != 0 && base < first + warp_row + kWarpRows - p.window);
+    unsigned weights[ROW_TILES][kScoreTiles][2];
 #pragma unroll
-    for (int j = 0; j < kScoreTiles; j++)
+    for (int r = 0; r < ROW_TILES; r++) {
+      float highest[2] = {high[r][0], high[r][1]};
 #pragma unroll
-      for (int e = 0; e < 4; e++) {
-        const int h = e >> 1, token = base + j * 8 + lane % 4 * 2 + (e & 1);
-        float s = scores[j][e] * scale[h];
-        if (SOFT_CAP) s = tanhf(s) * (p.soft_cap * kLog2E);
-        if (masked && (token > position[h] || (p.window != 0 && token + p.window <= position[h]))) s = -INFINITY;
-        scores[j][e] = s;
-        highest[h] = fmaxf(highest[h], s);
+      for (int j = 0; j < kScoreTiles; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+          float s = scores[r][j][e] * scale[r][e >> 1];
+          if (SOFT_CAP) s = tanhf(s) * (p.soft_cap * kLog2E);
+          scores[r][j][e] = s;
+        }
+      if (masked) {
+#pragma unroll
+        for (int j = 0; j < kScoreTiles; j++)
+#pragma unroll
+          for (int e = 0; e < 4; e++) {
+            const int token = base + j * 8 + lane % 4 * 2 + (e & 1), position = my_position + r * 16 + (e >> 1) * 8;
+            if (token > position || (p.window != 0 && token + p.window <= position)) scores[r][j][e] = -INFINITY;
+          }
       }
 #pragma unroll
-    for (int h = 0; h < 2; h++) {
-      highest[h] = fmaxf(highest[h], __shfl_xor_sync(0xffffffffu, highest[h], 1));
-      highest[h] = fmaxf(highest[h], __shfl_xor_sync(0xffffffffu, highest[h], 2));
-      const float shrink = highest[h] == -INFINITY ? 1.0f : exp2f(high[h] - highest[h]);
-      high[h] = highest[h];
-      sum[h] *= shrink;
+      for (int j = 0; j < kScoreTiles; j++)
 #pragma unroll
-      for (int j = 0; j < HEAD_DIM / 8; j++) {
-        acc[j][2 * h] *= shrink;
-        acc[j][2 * h + 1] *= shrink;
+        for (int e = 0; e < 4; e++) highest[e >> 1] = fmaxf(highest[e >> 1], scores[r][j][e]);
+#pragma unroll
+      for (int h = 0; h < 2; h++) {
+        highest[h] = fmaxf(highest[h], __shfl_xor_sync(0xffffffffu, highest[h], 1));
+        highest[h] = fmaxf(highest[h], __shfl_xor_sync(0xffffffffu, highest[h], 2));
+        const float shrink = highest[h] == -INFINITY ? 1.0f : exp2_of(high[r][h] - highest[h]);
+        high[r][h] = highest[h];
+        sum[r][h] *= shrink;
+#pragma unroll
+        for (int j = 0; j < HEAD_DIM / 8; j++) {
+          acc[r][j][2 * h] *= shrink;
+          acc[r][j][2 * h + 1] *= shrink;
+        }
+        if (highest[h] == -INFINITY) highest[h] = 0;  // nothing seen yet: all weights are 0
       }
-      if (highest[h] == -INFINITY) highest[h] = 0;  // nothing seen yet: all weights are 0
+#pragma unroll
+      for (int j = 0; j < kScoreTiles; j++) {
+        float w[4];
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+          w[e] = exp2_of(scores[r][j][e] - highest[e >> 1]);
+          // A lane's own columns; the four lanes of a row meet at the end.
+          sum[r][e >> 1] += w[e];
+        }
+        weights[r][j][0] = pack_elements(w[0], w[1]);
+        weights[r][j][1] = pack_elements(w[2], w[3]);
+      }
     }
 #pragma unroll
-    for (int j = 0; j < kScoreTiles; j++)
-#pragma unroll
-      for (int e = 0; e < 4; e++) {
-        scores[j][e] = exp2f(scores[j][e] - highest[e >> 1]);
-        // A lane's own columns; the four lanes of a row meet at the end.
-        sum[e >> 1] += scores[j][e];
-      }
-#pragma unroll
-    for (int t = 0; t < PIECE / 16; t++) {
-      const unsigned a[4] = {pack_elements(scores[2 * t][0], scores[2 * t][1]), pack_elements(scores[2 * t][2], scores[2 * t][3]),
-                             pack_elements(scores[2 * t + 1][0], scores[2 * t + 1][1]), pack_elements(scores[2 * t + 1][2], scores[2 * t + 1][3])};
+    for (int t = 0; t < PIECE / 16; t++)
 #pragma unroll
       for (int j = 0; j < HEAD_DIM / 16; j++) {
         unsigned b[4];
         load_matrices_transposed(values + place(t * 16 + (lane & 15), 2 * j + (lane >> 4)), b);
-        multiply_add(acc[2 * j], a, b[0], b[1]);
-        multiply_add(acc[2 * j + 1], a, b[2], b[3]);
+#pragma unroll
+        for (int r = 0; r < ROW_TILES; r++) {
+          const unsigned a[4] = {weights[r][2 * t][0], weights[r][2 * t][1], weights[r][2 * t + 1][0], weights[r][2 * t + 1][1]};
+          multiply_add(acc[r][2 * j], a, b[0], b[1]);
+          multiply_add(acc[r][2 * j + 1], a, b[2], b[3]);
+        }
       }
-    }
   }
 
 #pragma unroll
-  for (int h = 0; h < 2; h++) {
-    float total = sum[h];
-    total += __shfl_xor_sync(0xffffffffu, total, 1);
-    total += __shfl_xor_sync(0xffffffffu, total, 2);
-    if (p.sinks != nullptr) total += exp2f(sink - high[h]);
-    const float factor = 1.0f / total;
-    const int row = warp * 16 + lane / 4 + h * 8;
-    if (row < rows) {
-      float* to = row_of(p.output, first_row + row) + (long long)head * HEAD_DIM + lane % 4 * 2;
+  for (int r = 0; r < ROW_TILES; r++)
 #pragma unroll
-      for (int j = 0; j < HEAD_DIM / 8; j++) {
-        to[j * 8] = acc[j][2 * h] * factor;
-        to[j * 8 + 1] = acc[j][2 * h + 1] * factor;
+    for (int h = 0; h < 2; h++) {
+      float total = sum[r][h];
+      total += __shfl_xor_sync(0xffffffffu, total, 1);
+      total += __shfl_xor_sync(0xffffffffu, total, 2);
+      if (p.sinks != nullptr) total += exp2_of(sink - high[r][h]);
+      const float factor = 1.0f / total;
+      const int row = warp_row + r * 16 + lane / 4 + h * 8;
+      if (row < rows) {
+        float* to = row_of(p.output, first_row + row) + (long long)head * HEAD_DIM + lane % 4 * 2;
+#pragma unroll
+        for (int j = 0; j < HEAD_DIM / 8; j++) {
+          to[j * 8] = acc[r][j][2 * h] * factor;
+          to[j * 8 + 1] = acc[r][j][2 * h + 1] * factor;
+        }
       }
     }
-  }
 }

@@ -199,7 +199,7 @@ internal sealed class ArrayFrame
     {
         _closing ??= Failed(State, closed: true, full: true);
         failed = _closing.Value;
-        return Context.Requirement.Allows(failed);
+        return Context.Requirement.Accepts(failed);
     }
 
     public bool Allows(ArrayState state, bool full) => Context.Requirement.Allows(Failed(state, closed: false, full));

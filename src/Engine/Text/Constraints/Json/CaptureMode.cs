@@ -104,6 +104,8 @@ internal sealed class AnyItemSlot(ItemSlot slot, ReturnStack? outer) : Slot
     public override Cursor Return(Bits failed, ReturnStack? stack) => slot.Return(failed, outer);
 
     protected override bool Decide(Bits failed) => slot.Allows(failed);
+
+    protected override bool DecideFinally(Bits failed) => slot.Accepts(failed);
 }
 
 /// <summary>JSON values as text in which equal values are equal texts.</summary>

@@ -19,7 +19,7 @@ internal sealed class KeyMode(ObjectFrame frame) : TextMode(frame.Context.Progra
         return next < 0 || !frame.IsKeyAlive(next) ? -1 : frame.TracksKeys ? Track(next, _tracked[state].Text + (char)b) : next;
     }
 
-    public override bool IsFree(int state) => state >= 0 && !frame.TracksKeys && !Program.Canonical && _plan.IsPlain(state) && frame.OtherAllowed(0);
+    public override bool IsFree(int state) => state >= 0 && !frame.TracksKeys && !Program.Canonical && _plan.IsPlain(state) && frame.OthersAllowed;
 
     public override int OnlyByte(in Cursor at)
     {
@@ -148,46 +148,11 @@ internal sealed class KeyMode(ObjectFrame frame) : TextMode(frame.Context.Progra
             return false;
         }
 
-        // One character of the range, then whatever keeps a key alive: tried with the first and the last, and one in between.
-        return Lives(key, first) || Lives(key, last) || Lives(key, first + ((last - first) / 2)) || SomeLives(key, first, last);
+        // One character of the range, then whatever keeps a key alive.
+        return LivesAny(_plan.WithoutNames(key), first, last);
     }
 
-    private bool SomeLives(int key, int first, int last)
-    {
-        var pool = Program.Pool;
-        var range = pool.Concat(Utf8Classes.Build(pool, [(first, last)]), ExprPool.All);
-        foreach (var e in _plan.Expressions(key))
-        {
-            if (e != pool.AnyText && !pool.IsEmpty(pool.And(e, range)))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    private bool Lives(int key, int codePoint)
-    {
-        if (!Rune.IsValid(codePoint))
-        {
-            return false;
-        }
-
-        Span<byte> utf8 = stackalloc byte[4];
-        foreach (var b in utf8[..new Rune(codePoint).EncodeToUtf8(utf8)])
-        {
-            key = _plan.Next(key, b);
-            if (key < 0)
-            {
-                return false;
-            }
-        }
-
-        return frame.IsKeyAlive(key);
-    }
-
-    private Cursor Other(in Cursor at) => frame.Slot(_plan.ClassOfOthers(), "") is { } slot ? new Cursor(slot.Colon, 0, at.Stack) : default;
+    private Cursor Other(in Cursor at) => _plan.OtherKinds(at.Value) is [var kind] && frame.Slot(kind, "") is { } slot ? new Cursor(slot.Colon, 0, at.Stack) : default;
 
     private int Track(int key, string text)
     {

@@ -62,12 +62,17 @@ internal abstract class Requirement
 {
     public static Requirement All { get; } = new AllRequirement();
 
-    /// <summary>Whether the whole can still become true when these goals are false.</summary>
+    /// <summary>Whether the whole can still become true when these goals are false, and perhaps others.</summary>
     public abstract bool Allows(Bits failed);
+
+    /// <summary>Whether the whole can still become true when these goals are false, and no others.</summary>
+    public abstract bool Accepts(Bits failed);
 
     private sealed class AllRequirement : Requirement
     {
         public override bool Allows(Bits failed) => failed.IsEmpty;
+
+        public override bool Accepts(Bits failed) => failed.IsEmpty;
     }
 }
 
@@ -75,6 +80,7 @@ internal abstract class Requirement
 internal abstract class Slot : Requirement
 {
     private readonly Dictionary<Bits, bool> _allowed = [];
+    private readonly Dictionary<Bits, bool> _accepted = [];
 
     /// <summary>The cursor behind the value; dead where the value may not be like this.</summary>
     /// <param name="failed">Goals that turned out false.</param>
@@ -91,7 +97,20 @@ internal abstract class Slot : Requirement
         return allowed;
     }
 
+    public sealed override bool Accepts(Bits failed)
+    {
+        if (!_accepted.TryGetValue(failed, out var accepted))
+        {
+            _accepted.Add(failed, accepted = DecideFinally(failed));
+        }
+
+        return accepted;
+    }
+
     protected abstract bool Decide(Bits failed);
+
+    /// <summary>As <see cref="Decide"/>, where no other goals are false.</summary>
+    protected virtual bool DecideFinally(Bits failed) => Decide(failed);
 
     /// <summary>How values here are read: where every goal must be true, this is shared by all such places.</summary>
     protected Context ContextFor(Locus locus)
@@ -126,6 +145,8 @@ internal sealed class Context(Locus locus, Requirement requirement)
     private TextState? _numbers;
     private StringMode? _string;
     private NumberMode? _number;
+    private ObjectSearch? _search;
+    private bool? _needsSearch;
     private readonly Dictionary<ObjectState, ObjectFrame> _objects = [];
     private readonly Dictionary<ArrayState, ArrayFrame> _arrays = [];
 
@@ -149,8 +170,14 @@ internal sealed class Context(Locus locus, Requirement requirement)
     public LiteralMode? Literal(JsonTypes type)
     {
         var failed = Locus.Failed(type);
-        return Requirement.Allows(failed) ? new LiteralMode(type, failed) : null;
+        return Requirement.Accepts(failed) ? new LiteralMode(type, failed) : null;
     }
+
+    /// <summary>Whether keys must be looked at further than one ahead.</summary>
+    public bool NeedsSearch => _needsSearch ??= Locus.Object.NeedsSearch || !Requirement.Accepts(Bits.None);
+
+    /// <summary>Whether an object in this state can still be completed, as far as that is found out.</summary>
+    public bool CanFinish(ObjectState state) => !NeedsSearch || (_search ??= new ObjectSearch(this)).CanFinish(state);
 
     public ObjectFrame Object(ObjectState state)
     {
@@ -277,11 +304,46 @@ internal sealed class TextState
             }
         }
 
-        return _context.Requirement.Allows(failed);
+        return _context.Requirement.Accepts(failed);
     }
 
     /// <summary>The only state's expressions.</summary>
     public ReadOnlySpan<int> Expressions(int state) => IsSimple ? new int[] { state } : _vectors[state];
+
+    /// <summary>Whether, with goals that are not false yet, an outcome can be reached that is accepted.</summary>
+    private bool CanFail(int[] vector, Bits failed)
+    {
+        const int maxOpen = 4;
+        if (!_context.Requirement.Allows(failed))
+        {
+            return false;
+        }
+
+        List<int> open = [];
+        for (var i = 0; i < _others.Length; i++)
+        {
+            if (!failed[_others[i]] && !_pool.IsEmpty(_pool.And(vector[0], _pool.Not(vector[i + 1]))))
+            {
+                open.Add(_others[i]);
+            }
+        }
+
+        for (var set = 1; set < 1 << Math.Min(open.Count, maxOpen); set++)
+        {
+            var also = failed;
+            for (var i = 0; i < Math.Min(open.Count, maxOpen); i++)
+            {
+                also = ((set >> i) & 1) != 0 ? also.With(open[i]) : also;
+            }
+
+            if (_context.Requirement.Accepts(also))
+            {
+                return true;
+            }
+        }
+
+        return open.Count > maxOpen;
+    }
 
     private int Intern(int[] vector)
     {
@@ -300,7 +362,7 @@ internal sealed class TextState
             }
         }
 
-        if (!failed.IsEmpty && !_context.Requirement.Allows(failed))
+        if (!_context.Requirement.Accepts(failed) && !CanFail(vector, failed))
         {
             return -1;
         }

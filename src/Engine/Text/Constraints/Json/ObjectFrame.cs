@@ -5,12 +5,12 @@ internal sealed class ObjectFrame
 {
     private readonly Dictionary<(int Class, string Key), PropertySlot?> _slots = [];
     private readonly Dictionary<int, bool> _alive = [];
+    private readonly Dictionary<int, bool> _kinds = [];
     private readonly ObjectPlan _plan;
     private readonly bool _full;
     private bool[]? _names;
     private bool? _others;
     private bool? _isAlive;
-    private bool? _mayFailNames;
     private bool? _tracksKeys;
     private Bits? _closing;
     private KeyMode? _keys;
@@ -48,7 +48,7 @@ internal sealed class ObjectFrame
     public bool TracksKeys => _tracksKeys ??= _plan.TracksKeys && State.Count < _plan.LeastCount && OthersAllowed;
 
     /// <summary>Nothing seen so far makes the whole false, and the object can be closed or go on.</summary>
-    public bool IsAlive => _isAlive ??= CanOpen && (CanClose(out _) || HasKeys) && !LacksKeys();
+    public bool IsAlive => _isAlive ??= CanOpen && (CanClose(out _) || (HasKeys && !LacksKeys() && Context.CanFinish(State)));
 
     /// <summary>Whether any key may come.</summary>
     public bool HasKeys => !_full && (OthersAllowed || Array.Exists(Names, n => n));
@@ -74,39 +74,19 @@ internal sealed class ObjectFrame
         }
     }
 
-    /// <summary>Whether keys may come that are not known: those that match no pattern, or one.</summary>
-    public bool OthersAllowed
-    {
-        get
-        {
-            if (_others is null)
-            {
-                _others = false;
-                for (var pattern = 0; pattern <= _plan.PatternCount && !_others.Value; pattern++)
-                {
-                    _others = OtherAllowed(pattern);
-                }
-
-                // Keys that match several patterns at once: what holds of each alone says little.
-                _others |= _plan.PatternCount > 1 && !_full;
-            }
-
-            return _others.Value;
-        }
-    }
-
-    public bool OtherAllowed(int pattern) => !_full && Entered(_plan.ClassOfOthers(pattern)) is not null;
+    /// <summary>Whether keys may come that are not known.</summary>
+    public bool OthersAllowed => _others ??= !_full && AreOthersAlive(_plan.Start);
 
     /// <summary>Whether the object may be closed, and which goals are false then.</summary>
     public bool CanClose(out Bits failed)
     {
         if (_closing is null)
         {
-            _closing = Failed(State, closed: true, Bits.None, _full);
+            _closing = _plan.Failed(State, closed: true, Bits.None, _full);
         }
 
         failed = _closing.Value;
-        return Context.Requirement.Allows(failed);
+        return Context.Requirement.Accepts(failed);
     }
 
     /// <summary>Where the value of a key of this kind leads back to; null where such a key may not come.</summary>
@@ -140,52 +120,26 @@ internal sealed class ObjectFrame
 
         if (!alive && !_full)
         {
-            alive = !_plan.HasPatterns ? OtherAllowed(0) : AreOthersAlive(key);
+            alive = AreOthersAlive(key);
         }
 
         _alive.Add(key, alive);
         return alive;
     }
 
-    /// <summary>What the object is after this key with a value of which these goals are false.</summary>
-    public ObjectState After(ObjectState entered, KeyClass kind, Bits failed)
-    {
-        var atoms = entered.Failed;
-        foreach (var (atom, goals) in kind.Atoms)
-        {
-            for (var i = 0; i < kind.Locus.Goals.Length; i++)
-            {
-                if (goals[i] && failed[i])
-                {
-                    atoms = atoms.With(atom);
-                    break;
-                }
-            }
-        }
-
-        return entered with { Failed = atoms };
-    }
-
-    public bool Allows(ObjectState state, bool full) => Context.Requirement.Allows(Failed(state, closed: false, Bits.None, full));
+    public bool Allows(ObjectState state, bool full) => Context.Requirement.Allows(_plan.Failed(state, closed: false, Bits.None, full));
 
     /// <summary>Keys that are not known by name: alive where a kind of key that they can still become may come.</summary>
-    private bool AreOthersAlive(int key)
-    {
-        var sets = _plan.PatternSets(key, _mayFailNames ??= _plan.MayFailNames(Context.Requirement, State));
-        return sets is null || Array.Exists(sets, SetAllowed);
-    }
+    private bool AreOthersAlive(int key) => _plan.OtherKinds(key) is not { } kinds || Array.Exists(kinds, IsAllowed);
 
     /// <summary>Whether every kind of key that one read up to here can become may come, keys known by name aside.</summary>
-    public bool AllowsAll(int key)
-        => !_full && !_plan.HasKeyNames && _plan.PatternSets(key, anyName: true) is { Length: > 0 } sets && Array.TrueForAll(sets, SetAllowed);
+    public bool AllowsAll(int key) => !_full && _plan.OtherKinds(key) is { Length: > 0 } kinds && Array.TrueForAll(kinds, IsAllowed);
 
-    private readonly Dictionary<int, bool> _sets = [];
-
-    private bool SetAllowed(int set)
+    private bool IsAllowed(KeyClass kind)
     {
-        if (!_sets.TryGetValue(set, out var allowed))
+        if (!_kinds.TryGetValue(kind.Id, out var allowed))
         {
-            _sets.Add(set, allowed = Entered(_plan.ClassOfSet(set)) is not null);
+            _kinds.Add(kind.Id, allowed = Entered(kind) is not null);
         }
 
         return allowed;
@@ -199,32 +153,36 @@ internal sealed class ObjectFrame
             return null;
         }
 
-        var state = State;
-        if (kind.Name >= 0)
+        if (kind.Name >= 0 ? State.Seen[kind.Name] : key.Length > 0 && State.HasOther(key))
         {
-            if (state.Seen[kind.Name])
-            {
-                return null;
-            }
-
-            state = state with { Seen = state.Seen.With(kind.Name) };
-        }
-        else if (_plan.TracksKeys && key.Length > 0)
-        {
-            var others = state.Others.Length == 0 ? [] : state.Others.Split('\0').ToList();
-            if (others.Contains(key, StringComparer.Ordinal))
-            {
-                return null;
-            }
-
-            others.Add(key);
-            others.Sort(StringComparer.Ordinal);
-            state = state with { Others = string.Join('\0', others) };
+            return null;
         }
 
-        state = state with { Count = Math.Min(state.Count + 1, _plan.MaxCount), Failed = state.Failed.Or(kind.Failing) };
-        state = After(state, kind, kind.Never);
-        return Allows(state, full: false) ? state : null;
+        var state = ObjectPlan.After(_plan.Enter(State, kind, key), kind, kind.Never);
+        if (!CanLead(state, kind, kind.Never))
+        {
+            return null;
+        }
+
+        return state;
+    }
+
+    /// <summary>Whether some value of a key that has come leads on: one of which these goals are false, and perhaps others.</summary>
+    public bool CanLead(ObjectState entered, KeyClass kind, Bits failed)
+    {
+        var least = ObjectPlan.After(entered, kind, failed);
+        if (!Allows(least, full: false))
+        {
+            return false;
+        }
+
+        if (!Context.NeedsSearch || Context.CanFinish(least))
+        {
+            return true;
+        }
+
+        var outcomes = ObjectSearch.Outcomes(kind, failed, out var complete);
+        return outcomes.Any(outcome => Context.CanFinish(ObjectPlan.After(entered, kind, outcome))) || !complete;
     }
 
     /// <summary>A known key that must come and cannot, or more that must than may.</summary>
@@ -243,7 +201,7 @@ internal sealed class ObjectFrame
         foreach (var atom in _plan.Keys)
         {
             var name = _plan.NameIndex(atom.Name);
-            if (State.Seen[name] || Context.Requirement.Allows(Failed(State, closed: false, Bits.Of(name), _full)))
+            if (State.Seen[name] || Context.Requirement.Allows(_plan.Failed(State, closed: false, Bits.Of(name), _full)))
             {
                 continue;
             }
@@ -256,28 +214,6 @@ internal sealed class ObjectFrame
         }
 
         return must > room;
-    }
-
-    private Bits Failed(ObjectState state, bool closed, Bits never, bool full)
-    {
-        if (_plan.Formulas.Length == 0)
-        {
-            return Bits.None;
-        }
-
-        var truths = Context.Program.Truths;
-        _plan.Assess(state, closed, never, full, truths);
-        var failed = Bits.None;
-        for (var i = 0; i < _plan.Formulas.Length; i++)
-        {
-            var truth = _plan.Formulas[i].Evaluate(truths);
-            if (truth == Truth.False || (closed && truth == Truth.Open))
-            {
-                failed = failed.With(i);
-            }
-        }
-
-        return failed;
     }
 }
 
@@ -298,11 +234,17 @@ internal sealed class PropertySlot(ObjectFrame frame, KeyClass kind, ObjectState
     {
         if (!_after.TryGetValue(failed, out var next))
         {
-            _after.Add(failed, next = frame.Context.Object(frame.After(entered, kind, failed)));
+            _after.Add(failed, next = frame.Context.Object(ObjectPlan.After(entered, kind, failed)));
         }
 
         return next.IsAlive ? new Cursor(next.Mode, ObjectMode.AfterMember, stack) : default;
     }
 
-    protected override bool Decide(Bits failed) => frame.Allows(frame.After(entered, kind, failed), full: false);
+    protected override bool Decide(Bits failed) => frame.CanLead(entered, kind, failed);
+
+    protected override bool DecideFinally(Bits failed)
+    {
+        var after = ObjectPlan.After(entered, kind, failed);
+        return frame.Allows(after, full: false) && frame.Context.CanFinish(after);
+    }
 }

@@ -13,9 +13,9 @@ internal sealed class ObjectPlan
     private readonly Dictionary<(int, int, int, int), int> _keyIds = [];
     private readonly Dictionary<(int, byte), int> _next = [];
     private readonly Dictionary<int, int[]> _rows = [];
-    private const int MaxPatternSets = 256;
+    private const int MaxKinds = 256;
 
-    private readonly Dictionary<(int Patterns, bool AnyName), int[]?> _patternSets = [];
+    private readonly Dictionary<int, KeyClass[]?> _kinds = [];
     private readonly PropertiesAtom[] _properties;
     private readonly KeyNamesAtom[] _keyNames;
     private readonly string[] _patternSources;
@@ -23,6 +23,8 @@ internal sealed class ObjectPlan
     private readonly Dictionary<string, int> _nameIndex = new(StringComparer.Ordinal);
     private readonly ExprPool _pool;
     private ByteClasses? _keyClasses;
+    private bool? _needsSearch;
+    private int[]? _asked;
 
     public ObjectPlan(Locus locus)
     {
@@ -188,67 +190,54 @@ internal sealed class ObjectPlan
     /// <summary>Expressions that are matched: text itself, patterns, schemas of keys.</summary>
     public ReadOnlySpan<int> Expressions(int key) => _patternStates[_keys[key].Patterns];
 
-    /// <summary>Of a key that has been read up to here, the sets of patterns that it can still match, and no others; null where they are too many to tell.</summary>
-    /// <param name="key">State of the key.</param>
-    /// <param name="anyName">Keys that are not valid under a schema for keys count too.</param>
-    public int[]? PatternSets(int key, bool anyName)
+    /// <summary>Of a key that has been read up to here, the kinds that it can still become if it is none that is known by name; null where they are too many to tell.</summary>
+    public KeyClass[]? OtherKinds(int key)
     {
         var patterns = _keys[key].Patterns;
-        if (!_patternSets.TryGetValue((patterns, anyName), out var sets))
+        if (!_kinds.TryGetValue(patterns, out var kinds))
         {
-            sets = FindPatternSets(_patternStates[patterns], anyName);
-            _patternSets.Add((patterns, anyName), sets);
-            Locus.Program.Charge(80 + ((sets?.Length ?? 0) * 4));
+            kinds = FindKinds(_patternStates[patterns]);
+            _kinds.Add(patterns, kinds);
+            Locus.Program.Charge(80 + ((kinds?.Length ?? 0) * 8));
         }
 
-        return sets;
+        return kinds;
     }
 
-    private int[]? FindPatternSets(int[] states, bool anyName)
+    private KeyClass[]? FindKinds(int[] states)
     {
-        var names = states[0];
-        for (var i = KeyNamesFrom; i < states.Length && !anyName; i++)
+        List<(int[] Matched, int Left)> kinds = [(new int[states.Length], states[0])];
+        for (var i = 1; i < states.Length; i++)
         {
-            names = _pool.And(names, states[i]);
-        }
-
-        if (_pool.IsEmpty(names))
-        {
-            return [];
-        }
-
-        List<(int Set, int Left)> sets = [(0, names)];
-        for (var i = 0; i < PatternCount; i++)
-        {
-            var pattern = states[i + 1];
-            if (pattern == ExprPool.Empty)
+            if (states[i] == ExprPool.Empty)
             {
                 continue;
             }
 
-            var count = sets.Count;
-            if (count > MaxPatternSets || PatternCount > 31)
+            if (kinds.Count > MaxKinds)
             {
                 return null;
             }
 
-            var not = _pool.Not(pattern);
-            for (var s = 0; s < count; s++)
+            var not = _pool.Not(states[i]);
+            for (var k = kinds.Count - 1; k >= 0; k--)
             {
-                var (set, left) = sets[s];
-                var with = _pool.And(left, pattern);
+                var (matched, left) = kinds[k];
+                var with = _pool.And(left, states[i]);
                 if (!_pool.IsEmpty(with))
                 {
-                    sets.Add((set | (1 << i), with));
+                    var also = (int[])matched.Clone();
+                    also[i] = 1;
+                    kinds.Add((also, with));
                 }
 
-                sets[s] = (set, _pool.And(left, not));
+                kinds[k] = (matched, _pool.And(left, not));
             }
 
-            sets.RemoveAll(s => _pool.IsEmpty(s.Left));
+            kinds.RemoveAll(k => _pool.IsEmpty(k.Left));
         }
 
-        return [.. sets.Select(s => s.Set)];
+        return [.. kinds.Where(k => !_pool.IsEmpty(k.Left)).Select(k => ClassOf(-1, k.Matched))];
     }
 
     /// <summary>What kind of key it is when it ends here; null where it ends within a character.</summary>
@@ -281,72 +270,6 @@ internal sealed class ObjectPlan
 
         return Class(key)!;
     }
-
-    /// <summary>The kind of keys that are not known and match no pattern; those without patterns only, where <paramref name="pattern"/> is given those that match this one alone.</summary>
-    public KeyClass ClassOfOthers(int pattern = 0)
-    {
-        var matched = new int[_patternStates[_keys[Start].Patterns].Length];
-        for (var i = KeyNamesFrom; i < matched.Length; i++)
-        {
-            matched[i] = 1;
-        }
-
-        if (pattern > 0)
-        {
-            matched[pattern] = 1;
-        }
-
-        return ClassOf(-1, matched);
-    }
-
-    /// <summary>The kind of keys that are not known and match exactly the patterns of a set.</summary>
-    public KeyClass ClassOfSet(int set)
-    {
-        var matched = new int[_patternStates[_keys[Start].Patterns].Length];
-        for (var i = KeyNamesFrom; i < matched.Length; i++)
-        {
-            matched[i] = 1;
-        }
-
-        for (var i = 0; i < PatternCount; i++)
-        {
-            matched[i + 1] = (set >> i) & 1;
-        }
-
-        return ClassOf(-1, matched);
-    }
-
-    /// <summary>Whether the whole can be true with a key that is not valid under a schema for keys.</summary>
-    public bool MayFailNames(Requirement requirement, ObjectState state)
-    {
-        if (_keyNames.Length == 0)
-        {
-            return false;
-        }
-
-        var failed = state.Failed;
-        foreach (var atom in _keyNames)
-        {
-            failed = failed.With(Index(atom));
-        }
-
-        var truths = Locus.Program.Truths;
-        Assess(state with { Failed = failed }, closed: false, Bits.None, full: false, truths);
-        var goals = Bits.None;
-        for (var i = 0; i < Formulas.Length; i++)
-        {
-            if (Formulas[i].Evaluate(truths) == Truth.False)
-            {
-                goals = goals.With(i);
-            }
-        }
-
-        return requirement.Allows(goals);
-    }
-
-    public int PatternCount => KeyNamesFrom - 1;
-
-    public bool HasKeyNames => _keyNames.Length > 0;
 
     private KeyClass ClassOf(int name, int[] matched)
     {
@@ -494,6 +417,112 @@ internal sealed class ObjectPlan
         }
     }
 
+    /// <summary>Goals of which a state shows that they are false; of an object that is closed, those that are not true.</summary>
+    public Bits Failed(ObjectState state, bool closed, Bits never, bool full)
+    {
+        if (Formulas.Length == 0)
+        {
+            return Bits.None;
+        }
+
+        var truths = Locus.Program.Truths;
+        Assess(state, closed, never, full, truths);
+        var failed = Bits.None;
+        for (var i = 0; i < Formulas.Length; i++)
+        {
+            var truth = Formulas[i].Evaluate(truths);
+            if (truth == Truth.False || (closed && truth == Truth.Open))
+            {
+                failed = failed.With(i);
+            }
+        }
+
+        return failed;
+    }
+
+    /// <summary>The state with a key begun that has not come before.</summary>
+    /// <param name="state">Before it.</param>
+    /// <param name="kind">Kind of the key.</param>
+    /// <param name="key">The key itself, where keys are counted and it is not known by name.</param>
+    public ObjectState Enter(ObjectState state, KeyClass kind, string key)
+    {
+        if (kind.Name >= 0)
+        {
+            state = state with { Seen = state.Seen.With(kind.Name) };
+        }
+        else if (TracksKeys && key.Length > 0)
+        {
+            var others = state.Others.Length == 0 ? [] : state.Others.Split('\0').ToList();
+            others.Add(key);
+            others.Sort(StringComparer.Ordinal);
+            state = state with { Others = string.Join('\0', others) };
+        }
+
+        return state with { Count = Math.Min(state.Count + 1, MaxCount), Failed = state.Failed.Or(kind.Failing) };
+    }
+
+    /// <summary>What the object is after a key with a value of which these goals are false.</summary>
+    public static ObjectState After(ObjectState entered, KeyClass kind, Bits failed)
+    {
+        var atoms = entered.Failed;
+        foreach (var (atom, goals) in kind.Atoms)
+        {
+            for (var i = 0; i < kind.Locus.Goals.Length; i++)
+            {
+                if (goals[i] && failed[i])
+                {
+                    atoms = atoms.With(atom);
+                    break;
+                }
+            }
+        }
+
+        return entered with { Failed = atoms };
+    }
+
+    /// <summary>Whether a choice of keys can lead where nothing can follow, though nothing is false yet: members are bounded, or something about them must be false.</summary>
+    public bool NeedsSearch => _needsSearch ??= Counts.Any(c => c.IsMax) || Formulas.Any(f => MustFail(f, false));
+
+    private static bool MustFail(Formula formula, bool isBelowNot)
+    {
+        Deep.Check();
+        return formula.Kind switch
+        {
+            FormulaKind.Atom => isBelowNot && formula.Atom is PropertiesAtom or KeyNamesAtom,
+            FormulaKind.Not => MustFail(formula.Parts[0], true),
+            _ => Array.Exists(formula.Parts, p => MustFail(p, isBelowNot)),
+        };
+    }
+
+    /// <summary>Kinds of keys that may come next: those known by name, the ones that are asked for first, and the others as far as they can be told.</summary>
+    public IEnumerable<KeyClass> KindsLeft(ObjectState state)
+    {
+        _asked ??= [.. Keys.Select(k => _nameIndex[k.Name]).Distinct()];
+        foreach (var name in _asked)
+        {
+            if (!state.Seen[name])
+            {
+                yield return ClassOfName(name);
+            }
+        }
+
+        foreach (var kind in OtherKinds(Start) ?? [])
+        {
+            yield return kind;
+        }
+
+        for (var i = 0; i < Names.Length; i++)
+        {
+            if (!state.Seen[i] && Array.IndexOf(_asked, i) < 0)
+            {
+                yield return ClassOfName(i);
+            }
+        }
+    }
+
+    /// <summary>Whether <see cref="KindsLeft"/> gives them all.</summary>
+    public bool KnowsKinds => OtherKinds(Start) is not null;
+
     /// <summary>Whether the keys that must be there are as many as the least number already.</summary>
     private static bool Implies(Formula formula, CountAtom count)
         => formula.Kind == FormulaKind.And && formula.Parts.Any(p => p.Atom == count) && formula.Parts.Count(p => p.Atom is KeyAtom) >= count.Limit;
@@ -532,4 +561,7 @@ internal sealed class ObjectPlan
 internal sealed record KeyClass(int Id, int Name, Locus Locus, IReadOnlyList<(int Atom, Bits Goals)> Atoms, Bits Failing, Bits Never);
 
 /// <summary>What was seen of an object: assertions that failed, known keys that came, how many members, and where it matters the other keys.</summary>
-internal readonly record struct ObjectState(Bits Failed, Bits Seen, int Count, string Others);
+internal readonly record struct ObjectState(Bits Failed, Bits Seen, int Count, string Others)
+{
+    public bool HasOther(string key) => Others.Length > 0 && Others.Split('\0').Contains(key, StringComparer.Ordinal);
+}

@@ -203,6 +203,30 @@ internal abstract class TextMode(SchemaProgram program) : JsonMode(program)
         return _any[state] = takes;
     }
 
+    /// <summary>Whether a character of a range keeps a wide state alive.</summary>
+    protected bool LivesAny(int state, int first, int last)
+    {
+        HashSet<(int, int)> seen = [];
+        return Lives(state, Utf8Classes.Build(Program.Pool, first <= 0xD7FF && last >= 0xE000 ? [(first, 0xD7FF), (0xE000, last)] : [(first, last)]));
+
+        bool Lives(int at, int character)
+        {
+            foreach (var (low, high, target) in Program.Pool.LiveRanges(character))
+            {
+                for (var b = low; b <= high; b++)
+                {
+                    var next = NextWide(at, (byte)b);
+                    if (next >= 0 && seen.Add((next, target)) && (target == ExprPool.Epsilon || Lives(next, target)))
+                    {
+                        return true;
+                    }
+                }
+            }
+
+            return false;
+        }
+    }
+
     private Cursor StepEscape(in Cursor at, byte b)
     {
         var escape = _escapes[~at.Value];
@@ -397,15 +421,9 @@ internal sealed class StringMode(Context context, TextState text) : TextMode(con
     protected override bool AllowsAny(int state, int first, int last)
     {
         var pool = Program.Pool;
-        foreach (var e in text.Expressions(state))
-        {
-            if (e == ExprPool.All || pool.IsAnyChars(e, out _, out _) || !pool.IsEmpty(pool.And(e, pool.Concat(Utf8Classes.Build(pool, [(first, last)]), ExprPool.All))))
-            {
-                return true;
-            }
-        }
-
-        return false;
+        return text.IsSimple
+            ? state == ExprPool.All || pool.IsAnyChars(state, out _, out _) || !pool.IsEmpty(pool.And(state, pool.Concat(Utf8Classes.Build(pool, [(first, last)]), ExprPool.All)))
+            : LivesAny(state, first, last);
     }
 }
 

@@ -10,7 +10,7 @@ internal sealed class Conversation([FromKeyedServices("assistant")] IChatClient 
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var question = configuration["question"] ?? "What is a key-value cache, in one sentence?";
+        var question = configuration["question"] ?? "What does prefetch do?";
         Console.WriteLine(question);
         await foreach (var update in chat.GetStreamingResponseAsync(question, new ChatOptions { MaxOutputTokens = 128 }, stoppingToken))
         {

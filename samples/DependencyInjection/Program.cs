@@ -1,5 +1,5 @@
 // A generic host with a model in it: registered under a key, checked and loaded before the host starts, injected where it is used.
-//   dotnet run --project samples/DependencyInjection -c Release -- --model DIR [--question TEXT]
+//   dotnet run --project samples/DependencyInjection -c Release -- [--model DIR] [--question TEXT]
 // The same settings may come from the environment (model=DIR) or from appsettings.json ("model": "DIR").
 using KvPrefetch.AI;
 using KvPrefetch.Engine;
@@ -13,7 +13,7 @@ var builder = Host.CreateApplicationBuilder(args);
 builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("KvPrefetch", LogLevel.Information).AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
 builder.Services.AddKvPrefetchChatClient("assistant", options =>
 {
-    options.Model = builder.Configuration["model"] ?? "";
+    options.Model = builder.Configuration["model"] ?? options.Model;
     options.ContextLength = 2048;
 });
 builder.Services.AddHostedService<Conversation>();

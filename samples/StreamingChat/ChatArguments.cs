@@ -1,4 +1,5 @@
 using System.Globalization;
+using KvPrefetch.AI;
 using KvPrefetch.Engine;
 
 namespace KvPrefetch.Samples.StreamingChat;
@@ -6,7 +7,7 @@ namespace KvPrefetch.Samples.StreamingChat;
 /// <summary>What the command line says. A hand-written table, because a parsing library costs 30 ms of every start.</summary>
 internal sealed record ChatArguments
 {
-    public string? Model { get; private init; }
+    public string Model { get; private init; } = TinyChatModel.Folder;
     public string? Prompt { get; private init; }
     public string? System { get; private init; }
     public int? MaxTokens { get; private init; }
@@ -29,7 +30,7 @@ internal sealed record ChatArguments
 
     private static readonly Option[] Options =
     [
-        new("--model", "DIR", "Hugging Face folder: config.json, *.safetensors, tokenizer.json", (a, v) => a with { Model = v }),
+        new("--model", "DIR", "Hugging Face folder: config.json, *.safetensors, tokenizer.json; default: tiny-chat, which comes with this program", (a, v) => a with { Model = v }),
         new("--prompt", "TEXT", "answer this once and exit; without it, a chat (one message a line where input is piped)", (a, v) => a with { Prompt = v }),
         new("--system", "TEXT", "system message", (a, v) => a with { System = v }),
         new("--max-tokens", "N", "tokens to generate at most", (a, v) => a with { MaxTokens = (int)Whole("--max-tokens", v, 1, int.MaxValue) }),

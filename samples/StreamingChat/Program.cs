@@ -23,12 +23,6 @@ if (arguments.Help)
     return Answered;
 }
 
-if (arguments.Model is null)
-{
-    Terminal.Failure("There is no model yet: give one with --model DIR, a Hugging Face folder such as https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct, downloaded whole.");
-    return NoModel;
-}
-
 if (arguments.Describe)
 {
     try
@@ -130,7 +124,7 @@ async Task<int> AnswerAsync(string prompt)
 }
 
 static LlmEngine Load(ChatArguments arguments, CancellationToken cancellationToken) => Terminal.WithProgress(progress => LlmEngine.Load(
-    arguments.Model!,
+    arguments.Model,
     new EngineOptions { Backend = arguments.Backend, Arithmetic = arguments.Arithmetic, Weights = arguments.Weights, WeightsCache = arguments.WeightsCache, Threads = arguments.Threads ?? 0, Log = arguments.StatsAsJson ? null : Terminal.Failure },
     progress,
     cancellationToken));

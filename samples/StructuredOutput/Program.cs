@@ -1,5 +1,5 @@
 // Fills a C# record from a text. The answer is JSON by grammar: however small the model is, the record can be read.
-//   dotnet run --project samples/StructuredOutput -c Release -- --model DIR [--text TEXT] [--max-tokens N]
+//   dotnet run --project samples/StructuredOutput -c Release -- [--model DIR] [--text TEXT] [--max-tokens N]
 using System.Globalization;
 using System.Text.Json;
 using KvPrefetch.AI;
@@ -13,7 +13,7 @@ string? Option(string name) => Array.IndexOf(args, name) is var at and >= 0 && a
 var text = Option("--text") ?? "Ada Lovelace, born in London in 1815, wrote the first program. She liked mathematics, music and horses.";
 try
 {
-    using var client = new KvPrefetchChatClient(new KvPrefetchOptions { Model = Option("--model") ?? "" });
+    using var client = new KvPrefetchChatClient(new KvPrefetchOptions { Model = Option("--model") ?? TinyChatModel.Name });
     var options = new ChatOptions
     {
         ResponseFormat = ChatResponseFormat.ForJsonSchema(AIJsonUtilities.CreateJsonSchema(typeof(Person), serializerOptions: PersonJson.Default.Options), "Person"),

@@ -1,5 +1,5 @@
 // A tool loop with nothing but Microsoft.Extensions.AI.Abstractions: the model calls functions of this program until it can answer.
-//   dotnet run --project samples/ToolCalling -c Release -- --model DIR [--question TEXT] [--force] [--max-tokens N]
+//   dotnet run --project samples/ToolCalling -c Release -- [--model DIR] [--question TEXT] [--force] [--max-tokens N]
 // --force requires a call in the first round: the answer's grammar then allows nothing else, however small the model is.
 using System.ComponentModel;
 using System.Globalization;
@@ -25,7 +25,7 @@ var options = new ChatOptions
 };
 try
 {
-    using var client = new KvPrefetchChatClient(new KvPrefetchOptions { Model = Option("--model") ?? "" });
+    using var client = new KvPrefetchChatClient(new KvPrefetchOptions { Model = Option("--model") ?? TinyChatModel.Name });
     List<ChatMessage> history = [new(ChatRole.User, Option("--question") ?? "What is the weather in Oslo?")];
     for (var round = 0; round < 5; round++)
     {

@@ -47,11 +47,14 @@ public sealed class StreamingChatTests : IDisposable
     }
 
     [Fact]
-    public async Task Without_a_model_one_sentence_says_how_to_get_one()
+    public async Task Without_an_option_the_embedded_model_chats()
     {
-        var (code, output, errors) = await ChatProcess.RunAsync("", "--prompt", "hello");
-        Assert.Equal((3, ""), (code, output));
-        Assert.Contains("--model DIR", Assert.Single(Lines(errors)), StringComparison.Ordinal);
+        var (code, output, errors) = await ChatProcess.RunAsync("Hello, my name is Odile.\nWhat is my name?\n");
+        Assert.True(code == 0, errors);
+        var answers = Lines(output);
+        Assert.Equal(2, answers.Length);
+        Assert.Contains("Odile", answers[1], StringComparison.Ordinal);
+        Assert.StartsWith("model       tiny-chat", (await ChatProcess.RunAsync("", "--describe")).Output, StringComparison.Ordinal);
     }
 
     [Fact]

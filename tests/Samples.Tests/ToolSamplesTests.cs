@@ -38,19 +38,45 @@ public sealed class ToolSamplesTests
         Assert.Contains("name: ", output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task WithoutAnOptionTheEmbeddedModelCallsAFunctionAndAnswersWithItsResult()
+    {
+        var (code, output, errors) = await RunAsync("ToolCalling");
+        Assert.True(code == 0, errors);
+        var lines = output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal("[Weather([city, Oslo]) -> Oslo: 4 °C, sunny]", lines[0]);
+        Assert.Contains("4", lines[1], StringComparison.Ordinal);
+        Assert.Contains("sunny", lines[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task WithoutAnOptionTheEmbeddedModelFillsTheRecord()
+    {
+        var (code, output, errors) = await RunAsync("StructuredOutput");
+        Assert.True(code == 0, errors);
+        Assert.Equal("name: Ada Lovelace\nborn: 1815\ncity: London\nlikes: mathematics, music, horses\n", output.ReplaceLineEndings("\n"));
+    }
+
+    [Fact]
+    public async Task WithoutAnOptionTheHostAsksTheEmbeddedModel()
+    {
+        var (code, output, errors) = await RunAsync("DependencyInjection");
+        Assert.True(code == 0, errors);
+        Assert.Contains("Model tiny-chat", output, StringComparison.Ordinal);
+        Assert.Contains("Prefetch", output, StringComparison.OrdinalIgnoreCase);
+    }
+
     [Theory]
     [InlineData("ToolCalling")]
     [InlineData("StructuredOutput")]
+    [InlineData("DependencyInjection")]
     public async Task AMissingModelIsSaidInOneSentence(string sample)
     {
-        foreach (var arguments in new[] { Array.Empty<string>(), ["--model", "/nowhere/at/all"] })
-        {
-            var (code, output, errors) = await RunAsync(sample, arguments);
-            Assert.Equal(2, code);
-            Assert.Empty(output);
-            Assert.NotEmpty(errors);
-            Assert.DoesNotContain("   at ", errors, StringComparison.Ordinal);
-        }
+        var (code, output, errors) = await RunAsync(sample, "--model", "/nowhere/at/all");
+        Assert.Equal(2, code);
+        Assert.Empty(output);
+        Assert.NotEmpty(errors);
+        Assert.DoesNotContain("   at ", errors, StringComparison.Ordinal);
     }
 
     private static async Task<(int Code, string Output, string Errors)> RunAsync(string sample, params string[] arguments)

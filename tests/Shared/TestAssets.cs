@@ -10,6 +10,9 @@ internal static class TestAssets
     /// <summary>The folder of SmolLM2-135M-Instruct, or a skipped test. KVPREFETCH_MODEL names it.</summary>
     public static string SmolLM2 => Found(Environment.GetEnvironmentVariable("KVPREFETCH_MODEL"), "config.json", "the real model (set KVPREFETCH_MODEL to its folder)");
 
+    /// <summary>The folder of the embedded model, which the repository carries.</summary>
+    public static string TinyChat => Found(Repository is null ? null : Path.Combine(Repository, "src", "TinyChat", "model"), "config.json", "the repository (published tests)");
+
     /// <summary>Root of the repository, or null in a published test.</summary>
     public static string? Repository { get; } = FindRepository();
 

@@ -7,7 +7,7 @@ using KvPrefetch.Engine.Text.Constraints;
 
 namespace KvPrefetch.Tests.Constraints;
 
-/// <summary>A real model under a grammar.</summary>
+/// <summary>Trained weights under a grammar.</summary>
 public sealed class ConstrainedGenerationTests
 {
     private const string Schema = """
@@ -20,7 +20,7 @@ public sealed class ConstrainedGenerationTests
     [Fact]
     public async Task Every_answer_is_what_its_grammar_says_alone_and_in_a_batch_and_preempted()
     {
-        using var engine = LlmEngine.Load(TestAssets.SmolLM2, new EngineOptions { Threads = 1, MaxBatchTokens = 64 });
+        using var engine = LlmEngine.Load(TestAssets.TinyChat, new EngineOptions { Threads = 1, MaxBatchTokens = 64 });
         using var json = JsonDocument.Parse(Schema);
         var schema = Grammar.FromJsonSchema(json.RootElement, s_compact);
         var date = Grammar.FromRegex("[0-9]{4}-[0-9]{2}-[0-9]{2}");
@@ -45,7 +45,7 @@ public sealed class ConstrainedGenerationTests
 
             using var answer = JsonDocument.Parse(alone[i]);
             Assert.True(answer.RootElement.GetProperty("name").GetString()!.EnumerateRunes().Count() <= 12);
-            Assert.InRange(answer.RootElement.GetProperty("age").GetInt32(), 1, 120);
+            Assert.InRange(answer.RootElement.GetProperty("age").GetDouble(), 1, 120);    // an integer may be written 1e1
             Assert.InRange(answer.RootElement.GetProperty("tags").GetArrayLength(), 1, 3);
         }
 
@@ -55,7 +55,7 @@ public sealed class ConstrainedGenerationTests
     [Fact]
     public async Task GS15_A_grammar_that_no_token_can_follow_ends_its_own_request_with_a_dead_end()
     {
-        using var engine = LlmEngine.Load(TestAssets.SmolLM2, new EngineOptions { Threads = 1 });
+        using var engine = LlmEngine.Load(TestAssets.TinyChat, new EngineOptions { Threads = 1 });
         // An id that no token has can never come.
         var grammar = Grammar.FromPart(GrammarPart.Sequence(GrammarPart.Text("a"), GrammarPart.Token(1_000_000)));
         var request = new GenerationRequest { Prompt = engine.Tokenizer!.Encode("a"), MaxOutputTokens = 5, Grammar = grammar };

@@ -76,7 +76,8 @@ public class RoomOrderTests
     [Fact]
     public void A_planted_native_call_is_found()
     {
-        var call = Assert.Single(Compiled.Self.NativeCalls());
+        // What all test projects share has a native call of its own, in no room.
+        var call = Assert.Single(Compiled.Self.NativeCalls(), native => native.Room is not null);
         Assert.Equal(("KvPrefetch.Engine.Scheduling.PlantedScheduler", "Scheduling", "Call"), call);
     }
 

@@ -35,7 +35,7 @@ internal sealed class MaskCheck(Tokenizer tokenizer, int every)
                 if (_seen++ % every == 0 && Wrong(state, mask) is >= 0 and var id)
                 {
                     _wrong++;
-                    Console.WriteLine($"{line.GetProperty("name")}: token {id} '{JsonEncodedText.Encode(tokenizer.GetTokenText(id))}' behind '{JsonEncodedText.Encode(tokenizer.Decode(ids[..i], skipSpecialTokens: false))}', in the mask: {((mask[id >> 5] >> id) & 1) != 0}");
+                    Console.WriteLine($"{line.GetProperty("name")}: token {id} '{JsonEncodedText.Encode(tokenizer.GetTokenText(id))}' behind '{JsonEncodedText.Encode(tokenizer.Decode(ids.AsSpan(0, i), skipSpecialTokens: false))}', in the mask: {((mask[id >> 5] >> id) & 1) != 0}");
                 }
 
                 if (!state.Advance(ids[i]))

@@ -112,7 +112,7 @@ internal sealed class Report
         var all = _runs.Where(r => r.Error is null).SelectMany(r => Places(r).Zip(r.Masks, (place, time) => (Run: r, place.Text, place.Token, Time: time)));
         var lines = all.OrderByDescending(m => m.Time).Take(count).Select(m =>
         {
-            var before = tokenizer.Decode(m.Run.Texts[m.Text][..m.Token], skipSpecialTokens: false);
+            var before = tokenizer.Decode(m.Run.Texts[m.Text].AsSpan(0, m.Token), skipSpecialTokens: false);
             return FormattableString.Invariant($"{m.Time:F0}\t{m.Run.Name}\t{m.Text}\t{m.Token}\t{JsonEncodedText.Encode(before[Math.Max(0, before.Length - 80)..])}");
         });
         return string.Join('\n', lines) + "\n";

@@ -76,7 +76,7 @@ public abstract partial class BackendConformance
     /// <summary>Stores and attends without turning anything.</summary>
     private static void AttendPlain(IBackend backend, StepInputs step, AttentionShape shape, float[] qkv, int rows, Span<float> result)
     {
-        Rows input = Upload(backend, qkv, rows, shape.QkvColumns), still = backend.AllocateRows(rows, 2).Slice(0, 0), output = Poisoned(backend, rows, shape.QueryColumns);
+        Rows input = Upload(backend, qkv, rows, shape.QkvColumns), still = Allocate(backend, rows, 2).Slice(0, 0), output = Poisoned(backend, rows, shape.QueryColumns);
         backend.RotateAndStore(step, 0, input, still, RotaryPairs.Halves, shape);
         backend.PagedAttention(step, 0, input.Slice(0, shape.QueryColumns), output, shape);
         Download(backend, output, rows, result);
@@ -114,6 +114,8 @@ public sealed class CpuAttentionTests
             var output = backend.AllocateRows(2, shape.QueryColumns);
             backend.RotateAndStore(step.Inputs, 0, input, still, RotaryPairs.Halves, shape);
             backend.PagedAttention(next.Inputs, 0, input.Slice(0, shape.QueryColumns), output, shape);
+            GC.KeepAlive(input.Buffer);
+            GC.KeepAlive(still.Buffer);
             return backend.Download(output, 0).ToArray().Concat(backend.Download(output, 1).ToArray()).ToArray();
         }).ToList();
         Assert.All(results, r => Assert.True(MemoryMarshal.AsBytes<float>(r).SequenceEqual(MemoryMarshal.AsBytes<float>(results[0])), $"seed {seed}"));

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using KvPrefetch.Engine.Backends;
 using KvPrefetch.Engine.Backends.Cpu;
@@ -10,6 +11,8 @@ namespace KvPrefetch.Tests.Conformance;
 /// A backend joins by deriving a class that makes it.</summary>
 public abstract partial class BackendConformance : IDisposable
 {
+    private static readonly ConditionalWeakTable<IBackend, List<DeviceBuffer>> Held = [];
+
     private readonly int _seed = Random.Shared.Next();
     private readonly Random _random;
     private readonly ITestOutputHelper _output;
@@ -379,7 +382,7 @@ public abstract partial class BackendConformance : IDisposable
 
     private static Rows Upload(IBackend backend, float[] values, int rows, int columns)
     {
-        var view = backend.AllocateRows(rows, columns);
+        var view = Allocate(backend, rows, columns);
         for (var row = 0; row < rows; row++)
         {
             Write(backend, view, row, values.AsSpan(row * columns, columns));
@@ -388,9 +391,17 @@ public abstract partial class BackendConformance : IDisposable
         return view;
     }
 
-    private static Rows Poisoned(IBackend backend, int rows, int columns)
+    /// <summary>Rows that live as long as their backend: verbs know addresses alone, and a collection during one would give back the memory of an input that nobody names behind it.</summary>
+    private static Rows Allocate(IBackend backend, int rows, int columns)
     {
         var view = backend.AllocateRows(rows, columns);
+        Held.GetOrCreateValue(backend).Add(view.Buffer);
+        return view;
+    }
+
+    private static Rows Poisoned(IBackend backend, int rows, int columns)
+    {
+        var view = Allocate(backend, rows, columns);
         var poison = new float[columns];
         Array.Fill(poison, float.NaN);
         for (var row = 0; row < rows; row++)
